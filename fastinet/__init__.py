@@ -1,0 +1,5 @@
+"""fastinet: the ImageNet data engine."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

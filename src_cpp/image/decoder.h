@@ -1,0 +1,69 @@
+// One encoded image in, one finished sample out. START HERE for the image layer: the choice of decoder is
+// made in decoder.cc and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "image/geometry.h"
+#include "image/output.h"
+
+namespace fastinet {
+
+using Bytes = std::span<const uint8_t>;
+
+// Interleaved RGB, rows without padding.
+struct RgbImage {
+  Size size;
+  std::vector<uint8_t> pixels;
+};
+
+// Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as
+// Pillow's Image.open(...).convert("RGB") does, or throws Error{kDecode}. May take locks (Python's); called
+// from any thread.
+using ForeignDecoder = std::function<RgbImage(Bytes)>;
+
+// Counts since construction, for stats: which path the samples took.
+struct DecodeCounts {
+  int64_t fast = 0;     // our baseline decoder, with entry points
+  int64_t turbo = 0;    // libjpeg-turbo
+  int64_t foreign = 0;  // the foreign decoder
+};
+
+struct ImageInfo {
+  Size size;            // as decoded, before orientation
+  int orientation = 1;  // EXIF, 1 to 8
+};
+
+// What is to be decoded.
+struct EncodedImage {
+  Bytes data;
+  Bytes entry_points;             // as image/entry_points.h writes them; empty: none known
+  bool apply_orientation = false;  // EXIF orientation, as ImageOps.exif_transpose; Geometry is then in the
+                                  // turned image's coordinates
+};
+
+// Scratch for one thread; reused from image to image. Not safe for concurrent use.
+class ImageDecoder {
+ public:
+  ImageDecoder(const OutputFormat& format, ForeignDecoder foreign);
+  ~ImageDecoder();
+
+  // Size and orientation from the header alone. Throws Error{kDecode}.
+  ImageInfo info(const EncodedImage& image);
+
+  // Writes the sample that `geometry` describes to `out` (see Resampler::run). Throws Error{kDecode} for
+  // what Pillow refuses, Error{kArgument} for a geometry outside of the image; `out` is then unspecified.
+  void decode(const EncodedImage& image, const Geometry& geometry, void* out);
+
+  const DecodeCounts& counts() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fastinet

@@ -1,0 +1,23 @@
+// Decoded pixels on their way from a decoder to the resampler.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "image/geometry.h"
+
+namespace fastinet {
+
+// RGB samples of a rectangle of an image, one plane a channel. A gray image has its one plane three times
+// and channels == 1, so that work can be done once. The sample of image row y, column x lies at
+// plane[c][(y - region.top) * stride + (x - region.left)]. Not owned: the decoder's scratch, valid until
+// its next call. At least kReadPadding bytes are readable beyond the last sample of every row.
+struct Planes {
+  static constexpr size_t kReadPadding = 64;
+  const uint8_t* plane[3] = {nullptr, nullptr, nullptr};
+  ptrdiff_t stride = 0;
+  Rect region;
+  int channels = 3;
+};
+
+}  // namespace fastinet

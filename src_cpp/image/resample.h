@@ -1,0 +1,35 @@
+// Pillow's antialiased resampling (libImaging/Resample.c: support scaled by the ratio, 22-bit fixed-point
+// coefficients, a horizontal then a vertical 8-bit pass), computed only where the view needs it, and the
+// fused last write: flip, normalisation, dtype and layout.
+#pragma once
+
+#include <memory>
+
+#include "image/geometry.h"
+#include "image/output.h"
+#include "image/planes.h"
+
+namespace fastinet {
+
+// The pixels of the image that `geometry` reads; what a decoder must deliver. Empty when the view lies
+// wholly outside of the resized crop.
+Rect source_region(const Geometry& geometry);
+
+// Scratch and coefficient tables for one thread; reused from sample to sample.
+class Resampler {
+ public:
+  explicit Resampler(const OutputFormat& format);
+  ~Resampler();
+  Resampler(Resampler&&) noexcept;
+  Resampler& operator=(Resampler&&) noexcept;
+
+  // Writes view.height x view.width samples of three channels to `out` in the format's dtype and layout,
+  // contiguous. REQUIRES: planes.region contains source_region(geometry).
+  void run(const Planes& planes, const Geometry& geometry, void* out);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fastinet

@@ -1,0 +1,7 @@
+// The extension module fastinet._core: one bind function a concept, each in its own file.
+#include "python/bind.h"
+
+PYBIND11_MODULE(_core, m) {
+  m.doc() = "C++ core of fastinet.";
+  fastinet::python::bind_errors(m);
+}

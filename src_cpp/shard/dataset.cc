@@ -1,0 +1,1 @@
+#include "shard/dataset.h"
