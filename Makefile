@@ -1,0 +1,85 @@
+# Every command does its own set-up, and redoes only what its inputs ask for. `make help` lists them.
+#   PYTHON=python3.12   interpreter for the virtual environment      VENV=.venv        where that lies
+#   IMAGES=DIR          demo, bench: a folder of images              GROUP=core        tests without frameworks
+#   FUZZ_SECONDS=3600   fuzz: time for each target                   JOBS=8            parallel jobs
+
+PYTHON ?= python3
+VENV ?= .venv
+GROUP ?= test
+IMAGES ?=
+FUZZ_SECONDS ?= 3600
+JOBS ?= $(shell nproc)
+export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
+export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+BIN := $(VENV)/bin
+CORE_SOURCES := $(shell find src_cpp -name '*.cc' -o -name '*.h') src_cpp/CMakeLists.txt CMakeLists.txt
+PRESETS := release asan tsan
+TEST_SECONDS := 4
+
+.PHONY: help setup build test demo bench lint format sanitize fuzz clean system pytest fuzz-short
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make setup     system packages, virtual environment, test dependencies"
+	@echo "make build     the Python extension, installed in $(VENV) in editable form"
+	@echo "make test      the whole default suite"
+	@echo "make demo      the main job end to end, on IMAGES=... or on images that it makes"
+	@echo "make bench     loaders side by side, on IMAGES=... or on images that it makes"
+	@echo "make lint      every static check;  make format  repairs what can be repaired"
+	@echo "make sanitize  C++ tests under the address, undefined-behaviour and thread sanitizers"
+	@echo "make fuzz      every fuzz target for FUZZ_SECONDS seconds"
+	@echo "make clean     removes what the commands above made"
+
+system:
+	@scripts/system_packages.sh "$(PYTHON)"
+
+setup: $(VENV)/.dependencies-$(GROUP)
+
+$(VENV)/.dependencies-$(GROUP): pyproject.toml scripts/venv.sh | system
+	@scripts/venv.sh "$(PYTHON)" "$(VENV)" "$(GROUP)"
+	@touch $@
+
+build: $(VENV)/.extension
+
+$(VENV)/.extension: $(CORE_SOURCES) pyproject.toml $(VENV)/.dependencies-$(GROUP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+test: build $(PRESETS:%=ctest-%) fuzz-short lint
+	@$(MAKE) --no-print-directory pytest
+
+# Last in the suite, so that its summary is the last line.
+pytest: build
+	$(BIN)/python -m pytest -n $(JOBS)
+
+ctest-%: | system
+	cmake --preset $* --log-level=WARNING
+	cmake --build --preset $*
+	ctest --preset $* --parallel $(JOBS)
+
+sanitize: ctest-asan ctest-tsan
+
+fuzz-short: | system
+	@scripts/fuzz.sh $(TEST_SECONDS)
+
+fuzz: | system
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+lint: build
+	@scripts/lint.sh "$(BIN)"
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	git ls-files '*.cc' '*.h' | xargs -r $(BIN)/clang-format -i
+
+demo: build
+	$(BIN)/python scripts/demo.py $(if $(IMAGES),--images "$(IMAGES)") --out demo
+
+bench: build
+	$(BIN)/python benchmarks/loaders.py $(if $(IMAGES),--images "$(IMAGES)") --json build/loaders.json
+
+clean:
+	rm -rf build demo "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis
