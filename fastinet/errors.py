@@ -55,8 +55,9 @@ class FastinetError(Exception):
         self.key = key or None
         self.expected = expected or None
         self.found = found or None
-        if isinstance(self, OSError) and errno:
-            self.errno = errno
+        error: object = self  # errno belongs to OSError, not to this class
+        if isinstance(error, OSError) and errno:
+            error.errno = errno
 
     def __str__(self) -> str:
         return str(self.args[0])

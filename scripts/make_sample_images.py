@@ -1,9 +1,9 @@
 """Photo-like JPEG images, made without any photograph: the stand-in for ImageNet in the demo and the tests.
 
-Each image is a pile of occluding shapes ("dead leaves") over noise with a 1/f amplitude spectrum, with lines
-of text and sensor noise: the edges, textures and entropy of a photograph. Sizes, qualities and chroma samplings
-are mixed about as in ImageNet's training set (500x375 and smaller; quality 96 and less; 76 % 4:4:4, 22 % 4:2:0,
-2 % gray; about 4.7 bits a pixel). The same seed gives the same image.
+Each image is a pile of occluding shapes ("dead leaves") over noise with a 1/f amplitude spectrum, with
+lines of text and sensor noise: the edges, textures and entropy of a photograph. Sizes, qualities and chroma
+samplings are mixed about as in ImageNet's training set (500x375 and smaller; quality 96 and less; 76 %
+4:4:4, 22 % 4:2:0, 2 % gray; about 4.7 bits a pixel). The same seed gives the same image.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def photo(seed: int, width: int = 500, height: int = 375) -> Pixels:
         _text_line(rng, draw, width, height)
     texture = _one_over_f(rng, width, height, exponent=0.7)[..., None] * rng.uniform(2, 10)
     grain = rng.normal(0, rng.uniform(0.3, 3), (height, width, 3))
-    return np.clip(np.asarray(canvas) + texture + grain, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(np.asarray(canvas) + texture + grain, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def sample_jpeg(seed: int) -> bytes:
@@ -60,7 +61,7 @@ def encode(
 
 
 def write_image_folder(dst: Path, classes: int, per_class: int, seed: int = 0) -> list[Path]:
-    """Writes `dst/<wnid>/<wnid>_<number>.JPEG`, as ImageNet's training set is laid out, and returns the paths."""
+    """Writes `dst/<wnid>/<wnid>_<number>.JPEG`, laid out as ImageNet is, and returns the paths."""
     paths = []
     for label in range(classes):
         wnid = f"n{1440764 + 9973 * label:08d}"
@@ -80,13 +81,15 @@ def _one_over_f(rng: np.random.Generator, width: int, height: int, exponent: flo
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.normal(size=(height, width))) / frequency**exponent
     field = np.fft.irfft2(spectrum, s=(height, width))
-    return (field / field.std()).astype(np.float32)
+    scaled: _FIELD = (field / field.std()).astype(np.float32)
+    return scaled
 
 
 def _background(rng: np.random.Generator, width: int, height: int) -> Pixels:
     luma = _one_over_f(rng, width, height, 1.25)[..., None] * rng.uniform(20, 50)
     tint = _one_over_f(rng, width, height, 1.3)[..., None] * rng.normal(0, 10, 3)
-    return np.clip(rng.uniform(70, 180, 3) + luma + tint, 0, 255).astype(np.uint8)
+    pixels: Pixels = np.clip(rng.uniform(70, 180, 3) + luma + tint, 0, 255).astype(np.uint8)
+    return pixels
 
 
 def _colour(rng: np.random.Generator) -> tuple[int, int, int]:
