@@ -44,7 +44,7 @@ $(VENV)/.dependencies-$(GROUP): pyproject.toml scripts/venv.sh | system
 build: $(VENV)/.extension
 
 $(VENV)/.extension: $(CORE_SOURCES) pyproject.toml $(VENV)/.dependencies-$(GROUP)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
 	@touch $@
 
 test: build $(PRESETS:%=ctest-%) fuzz-short lint
