@@ -55,7 +55,7 @@ pytest: build
 	$(BIN)/python -m pytest -n $(JOBS)
 
 ctest-%: | system
-	cmake --preset $* --log-level=WARNING
+	@cmake --preset $* >/dev/null
 	cmake --build --preset $*
 	ctest --preset $* --parallel $(JOBS)
 

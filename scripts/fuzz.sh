@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 seconds=$1
 
 [ -f tests/fuzz/CMakeLists.txt ] || { echo "No fuzz targets."; exit 0; }
-cmake --preset fuzz --log-level=WARNING
+cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz
 fuzz_one() {
   local program=$1 name seeds corpus

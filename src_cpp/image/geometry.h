@@ -27,10 +27,10 @@ enum class Interpolation { kBilinear, kBicubic };
 // CenterCrop crops nothing, resizes the whole image and views its centre. Only the pixels that the view
 // needs are ever decoded or resampled.
 struct Geometry {
-  Rect crop;           // within the image
-  Size size;           // of the resized crop; equal to the crop's: no resampling
-  Rect view;           // within the resized crop; the part of it outside is zero (CenterCrop's padding)
-  bool flip = false;   // left to right, last
+  Rect crop;          // within the image
+  Size size;          // of the resized crop; equal to the crop's: no resampling
+  Rect view;          // within the resized crop; the part of it outside is zero (CenterCrop's padding)
+  bool flip = false;  // left to right, last
   Interpolation interpolation = Interpolation::kBilinear;
 };
 
