@@ -21,10 +21,6 @@ struct RgbImage {
   std::vector<uint8_t> pixels;
 };
 
-// Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as
-// Pillow's Image.open(...).convert("RGB") does, or throws Error{kDecode}. May take locks (Python's); called
-// from any thread.
-using ForeignDecoder = std::function<RgbImage(Bytes)>;
 
 // Counts since construction, for stats: which path the samples took.
 struct DecodeCounts {
@@ -34,8 +30,8 @@ struct DecodeCounts {
 };
 
 struct ImageInfo {
-  Size size;            // as decoded, before orientation
-  int orientation = 1;  // EXIF, 1 to 8
+  Size size;            // in the coordinates that Geometry uses: turned where orientation is applied
+  int orientation = 1;  // EXIF, 1 to 8; 1 for what the foreign decoder reads
 };
 
 // What is to be decoded.
@@ -46,13 +42,19 @@ struct EncodedImage {
                                   // turned image's coordinates
 };
 
+// Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as
+// Pillow's Image.open(...).convert("RGB") does, behind ImageOps.exif_transpose where apply_orientation is
+// set, or throws Error{kDecode}. May take locks (Python's); called from any thread.
+using ForeignDecoder = std::function<RgbImage(const EncodedImage&)>;
+
 // Scratch for one thread; reused from image to image. Not safe for concurrent use.
 class ImageDecoder {
  public:
   ImageDecoder(const OutputFormat& format, ForeignDecoder foreign);
   ~ImageDecoder();
 
-  // Size and orientation from the header alone. Throws Error{kDecode}.
+  // Size and orientation: from the header where libjpeg-turbo can be trusted with the file, otherwise by
+  // decoding it with the foreign decoder. Throws Error{kDecode}.
   ImageInfo info(const EncodedImage& image);
 
   // Writes the sample that `geometry` describes to `out` (see Resampler::run). Throws Error{kDecode} for

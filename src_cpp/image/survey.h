@@ -1,0 +1,44 @@
+// The markers of a JPEG file up to its first scan, read as strictly as it takes to know that Pillow and
+// libjpeg-turbo read them alike.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "image/geometry.h"
+
+namespace fastinet {
+
+struct JpegSurvey {
+  // Not empty: the file starts as a JPEG file does, but what Pillow makes of it is for Pillow to say; this is
+  // the reason. The other fields are then not to be trusted.
+  std::string irregular;
+
+  Size size;
+  int components = 0;        // 1, 3 or 4
+  bool baseline = false;     // SOF0
+  bool progressive = false;  // SOF2
+  bool single_scan = false;  // the first scan holds all components of a sequential file
+  size_t scan_begin = 0;     // offset of the first byte of entropy-coded data
+
+  std::span<const uint8_t> exif;  // behind "Exif\0\0"; empty: none
+  std::span<const uint8_t> xmp;   // behind its name space; empty: none
+  bool several_exif = false;      // Pillow joins them
+};
+
+// FF D8 FF, as Pillow's plugin accepts it.
+bool is_jpeg(std::span<const uint8_t> data);
+
+// REQUIRES: is_jpeg(data). Views point into `data`. Never throws.
+JpegSurvey survey_jpeg(std::span<const uint8_t> data);
+
+// Whether EOI follows the scan of a single_scan file, or comes anywhere behind the first scan of others.
+bool ends_with_eoi(std::span<const uint8_t> data, const JpegSurvey& survey);
+
+// Pixels of the largest frame in the file times the number of its scans, from every marker found anywhere in
+// `data`: an upper bound of the pixels that any decoder visits.
+int64_t decode_work(std::span<const uint8_t> data);
+
+}  // namespace fastinet

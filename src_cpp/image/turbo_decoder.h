@@ -1,0 +1,28 @@
+// Region-of-interest decoding by libjpeg-turbo: entropy decoding stops after the region's last row, and only
+// the region's rows and columns are transformed, upsampled and converted.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "image/planes.h"
+#include "image/survey.h"
+
+namespace fastinet {
+
+// Scratch for one thread.
+class TurboDecoder {
+ public:
+  // Decodes `region` (not empty, within the image) to the pixels that Pillow's convert("RGB") has there.
+  // Returns nullptr, or why libjpeg-turbo's result cannot be vouched for: an error, a warning, data that end
+  // too early, or a kind of file that its versions decode differently. `planes` is then unspecified.
+  const char* decode(std::span<const uint8_t> data, const JpegSurvey& survey, const Rect& region,
+                     Planes* planes);
+
+ private:
+  std::vector<uint8_t> row_;
+  std::vector<uint8_t> planes_;
+};
+
+}  // namespace fastinet
