@@ -1,0 +1,66 @@
+// Decodes MCU after MCU of one scan: Huffman codes, DC prediction, restart intervals (T.81 F.2). What to
+// decode, and where to put it, is its callers' business.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "image/jpeg/bit_reader.h"
+#include "image/jpeg/entry_points.h"
+#include "image/jpeg/header.h"
+#include "image/jpeg/huffman.h"
+#include "image/jpeg/scan_reader.h"
+
+namespace fastinet::jpeg {
+
+// Where a component's coefficients go: the first group of each of its block rows, see entropy_decoder.h.
+using CoefficientTarget = std::array<std::array<int16_t*, 2>, kMaxComponents>;
+
+class McuDecoder {
+ public:
+  // False for Huffman tables that libjpeg-turbo refuses. `data` (the whole file) must outlive the decoding.
+  bool begin(const Header& header, Bytes data);
+
+  // Goes to MCU number `mcu` (counted over the whole image), which `entry` says how to enter. Nothing at byte
+  // `limit` of the scan or beyond belongs to what will be decoded.
+  bool seek(int64_t mcu, const EntryPoint& entry, size_t limit = ScanReader::kUnlimited);
+
+  // Each false for corrupt data.
+  bool skip(int mcus);
+  // Stores the MCUs, from the target's block `first` * h on. The target's blocks must be zero.
+  bool decode(int mcus, const CoefficientTarget& target, int first);
+
+  // How to enter at the next MCU, as seek takes it. False for corrupt data before it.
+  bool entry(EntryPoint& entry);
+
+  // Whether the data decoded so far was all there.
+  bool within() const { return reader_.within(bits_); }
+
+  // Whether the scan ends here with EOI.
+  bool at_end_of_image() { return within() && reader_.marker(bits_) == 0xD9; }
+
+ private:
+  struct Block {
+    const HuffmanTable* dc;
+    const HuffmanTable* ac;
+    uint8_t component, across, down;  // position in the MCU's blocks of the component
+  };
+
+  template <bool kStore>
+  bool run(int mcus, const CoefficientTarget* target, int first);
+  bool restart_if_due();
+
+  HuffmanCache cache_;
+  ScanReader reader_;
+  BitReader bits_;
+  Bytes scan_;
+  std::array<Block, kMaxBlocksPerMcu> blocks_{};
+  int blocks_per_mcu_ = 0;
+  std::array<uint8_t, kMaxComponents> h_{};
+  std::array<int, kMaxComponents> dc_{};
+  int restart_interval_ = 0;
+  int64_t until_restart_ = 0;  // MCUs; without an interval: more than there are
+  int next_restart_ = 0;       // its number, 0 to 7
+};
+
+}  // namespace fastinet::jpeg
