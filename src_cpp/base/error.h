@@ -22,11 +22,11 @@ enum class ErrorKind {
 
 // Where and what. Empty strings and negative numbers mean "not known here"; outer layers fill them in.
 struct ErrorContext {
-  std::string path;      // shard, sidecar, manifest or image file
-  int64_t record = -1;   // number of the record in the file at `path`
-  std::string key;       // key of the record
-  std::string expected;  // what the contract, index or checksum says
-  std::string found;     // what was there instead
+  std::string path{};      // shard, sidecar, manifest or image file
+  int64_t record = -1;     // number of the record in the file at `path`
+  std::string key{};       // key of the record
+  std::string expected{};  // what the contract, index or checksum says
+  std::string found{};     // what was there instead
   int sys_errno = 0;
 };
 

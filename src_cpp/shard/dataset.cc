@@ -1,1 +1,193 @@
 #include "shard/dataset.h"
+
+#include <dirent.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <map>
+#include <mutex>
+#include <string_view>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace fastinet {
+namespace {
+
+std::pair<std::string, std::string> split_path(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return {".", path};
+  return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::unordered_set<std::string> list_folder(const std::string& folder) {
+  DIR* const dir = opendir(folder.c_str());
+  if (dir == nullptr) {
+    throw io_error(
+        errno == ENOENT ? "folder of the shards is missing" : "cannot list the folder of the shards", folder,
+        errno);
+  }
+  std::unordered_set<std::string> names;
+  while (const dirent* const entry = readdir(dir)) names.emplace(entry->d_name);
+  closedir(dir);
+  return names;
+}
+
+// One listing a folder: 14,000 shards cost milliseconds, where a stat each would cost seconds on a
+// network file system.
+void check_files_are_there(const std::vector<ShardSpec>& shards) {
+  std::map<std::string, std::unordered_set<std::string>> folders;
+  const auto check = [&](const std::string& path, const char* problem) {
+    const auto [folder, name] = split_path(path);
+    auto it = folders.find(folder);
+    if (it == folders.end()) it = folders.emplace(folder, list_folder(folder)).first;
+    if (!it->second.contains(name)) throw io_error(problem, path, ENOENT);
+  };
+  for (const ShardSpec& shard : shards) {
+    check(shard.tar_path, "shard is missing");
+    check(shard.index_path, "sidecar of a shard is missing");
+  }
+}
+
+}  // namespace
+
+struct ShardedDataset::Impl {
+  struct Slot {
+    std::atomic<const Shard*> ready{nullptr};  // set once, after `shard`
+    std::shared_ptr<const Shard> shard;
+  };
+
+  explicit Impl(std::vector<ShardSpec> shards) : specs(std::move(shards)), slots(specs.size()) {
+    ends.reserve(specs.size());
+    int64_t total = 0;
+    for (const ShardSpec& spec : specs) {
+      if (spec.record_count < 0 || spec.record_count > INT64_MAX - total) {
+        throw Error(ErrorKind::kArgument, "number of records is out of range",
+                    {.path = spec.tar_path, .found = std::to_string(spec.record_count)});
+      }
+      ends.push_back(total += spec.record_count);
+    }
+  }
+
+  // The shard, opened on first touch. Readers of an open shard take no lock; two that touch shards for
+  // the first time wait for each other only if their numbers collide.
+  const std::shared_ptr<const Shard>& open(size_t number) {
+    Slot& slot = slots[number];
+    if (slot.ready.load(std::memory_order_acquire) != nullptr) return slot.shard;
+    const std::lock_guard lock(mutexes[number % mutexes.size()]);
+    if (slot.ready.load(std::memory_order_relaxed) == nullptr) {
+      slot.shard = std::make_shared<const Shard>(specs[number]);
+      slot.ready.store(slot.shard.get(), std::memory_order_release);
+    }
+    return slot.shard;
+  }
+
+  // Calls visit(sidecar, number in the shard) for each record of the range.
+  template <typename Visit>
+  void scan(const ShardedDataset& dataset, int64_t first, int64_t count, const Visit& visit) {
+    if (first < 0 || count < 0 || count > dataset.size() - first) {
+      throw Error(ErrorKind::kArgument, "range of records is outside of the dataset",
+                  {.expected = "within [0, " + std::to_string(dataset.size()) + ")",
+                   .found = "[" + std::to_string(first) + ", " + std::to_string(first + count) + ")"});
+    }
+    while (count > 0) {
+      const auto [number, start] = dataset.locate(first);
+      const int64_t take = std::min(count, specs[static_cast<size_t>(number)].record_count - start);
+      const MappedSidecar index(specs[static_cast<size_t>(number)]);
+      for (int64_t i = start; i < start + take; ++i) visit(index.sidecar(), i);
+      index.file().check_intact();
+      first += take;
+      count -= take;
+    }
+  }
+
+  const std::vector<ShardSpec> specs;
+  std::vector<int64_t> ends;  // number of records up to and with each shard
+  std::vector<Slot> slots;
+  std::array<std::mutex, 64> mutexes;
+};
+
+ShardedDataset::ShardedDataset(std::vector<ShardSpec> shards)
+    : impl_(std::make_unique<Impl>(std::move(shards))) {
+  check_files_are_there(impl_->specs);
+}
+ShardedDataset::~ShardedDataset() = default;
+
+int64_t ShardedDataset::size() const { return impl_->ends.empty() ? 0 : impl_->ends.back(); }
+int64_t ShardedDataset::shard_count() const { return static_cast<int64_t>(impl_->specs.size()); }
+const ShardSpec& ShardedDataset::shard(int64_t number) const {
+  return impl_->specs.at(static_cast<size_t>(number));
+}
+
+std::pair<int64_t, int64_t> ShardedDataset::locate(int64_t index) const {
+  if (index < 0 || index >= size()) {
+    throw Error(ErrorKind::kArgument, "record index is outside of the dataset",
+                {.expected = "0 to " + std::to_string(size() - 1), .found = std::to_string(index)});
+  }
+  const auto end = std::upper_bound(impl_->ends.begin(), impl_->ends.end(), index);
+  const int64_t before = end == impl_->ends.begin() ? 0 : *(end - 1);
+  return {end - impl_->ends.begin(), index - before};
+}
+
+ShardedDataset::Handle ShardedDataset::record(int64_t index) const {
+  const auto [number, i] = locate(index);
+  const std::shared_ptr<const Shard>& shard = impl_->open(static_cast<size_t>(number));
+  return {shard->record(i), shard, i};
+}
+
+void ShardedDataset::check_intact(const Handle& handle) {
+  try {
+    handle.owner->check_intact();
+  } catch (const Error& e) {
+    // The key lies in a mapping that may be the broken one.
+    throw e.within({.record = handle.number});
+  }
+}
+
+void ShardedDataset::check_payload(const Handle& handle) {
+  const uint64_t hash = xxh3(handle.record.payload);
+  check_intact(handle);
+  if (hash == handle.record.payload_xxh3) return;
+  throw Error(ErrorKind::kChecksum, "payload is damaged",
+              {.path = handle.owner->path(),
+               .record = handle.number,
+               .key = std::string(handle.record.key),
+               .expected = "XXH3 " + hash_text(handle.record.payload_xxh3),
+               .found = hash_text(hash)});
+}
+
+void ShardedDataset::check_entry_points(const Handle& handle) {
+  const RecordView& r = handle.record;
+  const uint64_t hash = r.entry_points.empty() ? 0 : xxh3(r.entry_points, r.payload_xxh3);
+  check_intact(handle);
+  if (hash == r.entry_points_xxh3) return;
+  throw Error(ErrorKind::kChecksum, "entry points are damaged or of another payload",
+              {.path = handle.owner->index_path(),
+               .record = handle.number,
+               .key = std::string(r.key),
+               .expected = "XXH3 " + hash_text(r.entry_points_xxh3),
+               .found = hash_text(hash)});
+}
+
+void ShardedDataset::prefetch(int64_t index) const {
+  const Handle handle = record(index);
+  handle.owner->tar().prefetch(handle.record.payload);
+}
+
+void ShardedDataset::labels(int64_t first, int64_t count, int32_t* out) const {
+  impl_->scan(*this, first, count,
+              [&](const Sidecar& sidecar, int64_t i) { *out++ = sidecar.entry(i).label; });
+}
+
+std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) const {
+  std::vector<std::string> keys;
+  keys.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));
+  impl_->scan(*this, first, count,
+              [&](const Sidecar& sidecar, int64_t i) { keys.emplace_back(sidecar.key(i)); });
+  return keys;
+}
+
+}  // namespace fastinet

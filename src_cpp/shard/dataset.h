@@ -4,44 +4,56 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "shard/record.h"
+#include "shard/shard.h"
 
 namespace fastinet {
 
-struct ShardSpec {
-  std::string tar_path;
-  std::string index_path;
-  int64_t record_count = 0;
-  uint64_t tar_size = 0;
-  uint64_t index_size = 0;
-  uint64_t index_xxh3 = 0;  // of the sidecar's header and record table, as FORMAT.md defines
-};
-
-// Safe for concurrent use. A shard is mapped and validated when it is first touched, and kept within a
-// bound on open shards; views stay valid while the returned handle lives.
+// Safe for concurrent use. A shard is mapped and validated when it is first touched, and stays mapped
+// (without a file descriptor) until the dataset and all handles are gone.
 class ShardedDataset {
  public:
+  // Looks only into the folders that hold the files. Throws Error{kMissing} where one is not there.
   explicit ShardedDataset(std::vector<ShardSpec> shards);
   ~ShardedDataset();
 
   int64_t size() const;
   int64_t shard_count() const;
+  const ShardSpec& shard(int64_t number) const;
+
+  // Shard of a record, and the record's number in it. Throws Error{kArgument} outside of [0, size()).
+  std::pair<int64_t, int64_t> locate(int64_t index) const;
 
   // A record and the handle that keeps its mapping alive. Throws Error naming shard and record.
   struct Handle {
     RecordView record;
-    std::shared_ptr<const void> owner;
+    std::shared_ptr<const Shard> owner;
+    int64_t number = -1;  // of the record in its shard
   };
   Handle record(int64_t index) const;
 
-  // Throws Error{kChecksum} where the payload's bytes are not those that were converted, and
-  // Error{kTruncated} where the file has shrunk under the mapping.
+  // Throws Error{kTruncated} where the files have shrunk under the mapping. To be called after the last
+  // read of the record's bytes: what was read before is good only if this returns.
+  static void check_intact(const Handle& handle);
+
+  // check_intact, and Error{kChecksum} where the payload's bytes are not those that were converted.
   static void check_payload(const Handle& handle);
+
+  // Error{kChecksum} where the entry points are damaged or were made for another payload.
+  static void check_entry_points(const Handle& handle);
 
   // Asks the kernel to read the record's bytes ahead.
   void prefetch(int64_t index) const;
+
+  // Labels of records [first, first + count) into `out`, from the sidecars alone; shards that are not
+  // mapped yet are not kept.
+  void labels(int64_t first, int64_t count, int32_t* out) const;
+
+  // Keys of the same, in order.
+  std::vector<std::string> keys(int64_t first, int64_t count) const;
 
  private:
   struct Impl;

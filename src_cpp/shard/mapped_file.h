@@ -1,0 +1,42 @@
+// A file mapped for reading.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "shard/bus_error.h"
+
+namespace fastinet {
+
+// Holds no file descriptor. Safe for concurrent use.
+class MappedFile {
+ public:
+  // How the pages will be used: kScan reads once from start to end, so that the kernel reads far ahead.
+  enum class Access { kRecords, kScan };
+
+  // Throws Error{kMissing} or Error{kIo}.
+  explicit MappedFile(std::string path, Access access = Access::kRecords);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::span<const uint8_t> bytes() const { return {data_, size_}; }
+
+  // Throws Error{kTruncated} (or {kIo} where the disk failed) once a read of bytes() has met a page that
+  // is not there. What was read before the call is good only if the call returns.
+  void check_intact() const;
+
+  // Asks the kernel to read a part of bytes() ahead.
+  void prefetch(std::span<const uint8_t> part) const;
+
+ private:
+  std::string path_;
+  const uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+  std::optional<BusErrorGuard> guard_;
+};
+
+}  // namespace fastinet

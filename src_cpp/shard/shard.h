@@ -1,0 +1,57 @@
+// One shard: a mapped tar with its mapped sidecar.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "shard/mapped_file.h"
+#include "shard/record.h"
+#include "shard/sidecar.h"
+
+namespace fastinet {
+
+// What the manifest says of a shard.
+struct ShardSpec {
+  std::string tar_path;
+  std::string index_path;
+  int64_t record_count = 0;
+  uint64_t tar_size = 0;
+  uint64_t index_size = 0;
+  uint64_t index_xxh3 = 0;  // of the sidecar's header and tables, as FORMAT.md defines
+};
+
+// A sidecar that is what the manifest says. Safe for concurrent use.
+class MappedSidecar {
+ public:
+  // Throws Error naming the sidecar.
+  explicit MappedSidecar(const ShardSpec& spec);
+
+  const Sidecar& sidecar() const { return sidecar_; }
+  const MappedFile& file() const { return file_; }
+
+ private:
+  MappedFile file_;
+  Sidecar sidecar_;
+};
+
+// Safe for concurrent use. Views live as long as the shard.
+class Shard {
+ public:
+  // Maps and validates both files. Throws Error naming the file at fault.
+  explicit Shard(const ShardSpec& spec);
+
+  int64_t size() const { return index_.sidecar().size(); }
+  const std::string& path() const { return tar_.path(); }
+  const std::string& index_path() const { return index_.file().path(); }
+  const MappedFile& tar() const { return tar_; }
+  RecordView record(int64_t i) const;
+
+  // Throws Error{kTruncated} once a mapped page of either file was found missing.
+  void check_intact() const;
+
+ private:
+  MappedSidecar index_;
+  MappedFile tar_;
+};
+
+}  // namespace fastinet

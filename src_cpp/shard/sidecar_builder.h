@@ -1,0 +1,36 @@
+// Collects records in tar order and lays out the sidecar's bytes as FORMAT.md says.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "shard/format.h"
+#include "shard/record.h"
+
+namespace fastinet {
+
+class SidecarBuilder {
+ public:
+  // Throws Error{kArgument} for a value that FORMAT.md does not allow or a key that was added before.
+  // Copies what it keeps. `boxes` may be null.
+  void add(std::string_view key, uint64_t payload_offset, uint64_t payload_size, uint64_t payload_xxh3,
+           int32_t label, const ImageFacts& facts, const Boxes* boxes);
+
+  // The complete sidecar for a tar of this size and hash. The same records give the same bytes.
+  std::vector<uint8_t> build(uint64_t tar_size, uint64_t tar_xxh3) const;
+
+  int64_t size() const { return static_cast<int64_t>(records_.size()); }
+
+ private:
+  std::vector<format::Record> records_;
+  std::vector<uint8_t> keys_;
+  std::vector<uint8_t> entry_points_;
+  std::vector<uint8_t> boxes_;
+  std::unordered_set<std::string> seen_;
+};
+
+}  // namespace fastinet

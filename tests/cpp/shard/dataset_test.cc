@@ -1,0 +1,152 @@
+#include "shard/dataset.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "shard/boxes.h"
+#include "shard/support.h"
+
+namespace fastinet {
+namespace {
+
+using namespace test;
+
+TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
+  const TempFolder folder;
+  const ShardedDataset dataset(
+      {make_shard(folder, "a", 5), make_shard(folder, "empty", 0), make_shard(folder, "b", 3, 5)});
+  ASSERT_EQ(dataset.size(), 8);
+  for (int64_t i = 0; i < 8; ++i) {
+    const int64_t k = i < 5 ? i : i - 5;
+    const auto handle = dataset.record(i);
+    const RecordView& r = handle.record;
+    const std::vector<uint8_t> payload = payload_of(k, 1000 + static_cast<size_t>(k));
+    EXPECT_TRUE(std::equal(r.payload.begin(), r.payload.end(), payload.begin(), payload.end()));
+    EXPECT_EQ(r.key, (i < 5 ? "a/" : "b/") + std::to_string(k));
+    EXPECT_EQ(r.label, i);
+    EXPECT_EQ(r.width, 40 + k);
+    EXPECT_EQ(r.height, 30);
+    EXPECT_EQ(r.orientation, 1 + k % 8);
+    EXPECT_EQ(r.format, ImageFormat::kJpeg);
+    EXPECT_EQ(r.clean, k % 3 == 0);
+    EXPECT_EQ(r.entry_points.size(), k % 2 == 0 ? 0u : 20u);
+    const Boxes expected = k % 2 == 0 ? Boxes{} : Boxes{40, 30, {{static_cast<int32_t>(k), 1, 2, 30, 20, 1}}};
+    EXPECT_EQ(decode_boxes(r.boxes), expected);
+    ShardedDataset::check_payload(handle);
+    ShardedDataset::check_entry_points(handle);
+  }
+  std::vector<int32_t> labels(6);
+  dataset.labels(1, 6, labels.data());
+  EXPECT_EQ(labels, (std::vector<int32_t>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(dataset.keys(4, 2), (std::vector<std::string>{"a/4", "b/0"}));
+}
+
+TEST(ShardedDataset, RefusesAnIndexOutsideOfTheDataset) {
+  const TempFolder folder;
+  const ShardedDataset dataset({make_shard(folder, "a", 2)});
+  for (const int64_t index : {int64_t{-1}, int64_t{2}}) {
+    const Error e = error_of([&] { dataset.record(index); });
+    EXPECT_EQ(e.kind(), ErrorKind::kArgument);
+    expect_mentions(e, "expected 0 to 1, found " + std::to_string(index));
+  }
+  EXPECT_EQ(error_of([&] { dataset.keys(1, 2); }).kind(), ErrorKind::kArgument);
+}
+
+TEST(ShardedDataset, NamesAMissingShardOrSidecarWhenItIsOpened) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 2);
+  std::filesystem::rename(spec.index_path, spec.index_path + ".away");
+  Error e = error_of([&] { ShardedDataset({spec}); });
+  EXPECT_EQ(e.kind(), ErrorKind::kMissing);
+  expect_mentions(e, "a.idx: sidecar of a shard is missing");
+  std::filesystem::rename(spec.index_path + ".away", spec.index_path);
+  std::filesystem::remove(spec.tar_path);
+  e = error_of([&] { ShardedDataset({spec}); });
+  EXPECT_EQ(e.kind(), ErrorKind::kMissing);
+  expect_mentions(e, "a.tar: shard is missing");
+}
+
+TEST(ShardedDataset, ReportsATruncatedShardWhenItIsFirstTouched) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 2);
+  std::filesystem::resize_file(spec.tar_path, spec.tar_size - 1);
+  const ShardedDataset dataset({spec});
+  const Error e = error_of([&] { dataset.record(0); });
+  EXPECT_EQ(e.kind(), ErrorKind::kTruncated);
+  expect_mentions(
+      e, "a.tar: file has another size than the manifest says: expected " + std::to_string(spec.tar_size));
+}
+
+TEST(ShardedDataset, FindsAFlippedByteInAPayload) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 3);
+  flip_byte(spec.tar_path, 512 + 10);
+  const ShardedDataset dataset({spec});
+  const Error e = error_of([&] { ShardedDataset::check_payload(dataset.record(0)); });
+  EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
+  expect_mentions(e, "a.tar: record 0 (a/0): payload is damaged: expected XXH3 ");
+  ShardedDataset::check_payload(dataset.record(1));
+}
+
+TEST(ShardedDataset, RefusesASidecarOfAnotherShard) {
+  const TempFolder folder;
+  const ShardSpec a = make_shard(folder, "a", 3);
+  ShardSpec mixed = make_shard(folder, "b", 3, 7);
+  ASSERT_EQ(a.index_size, mixed.index_size);
+  mixed.index_path = a.index_path;
+  const ShardedDataset dataset({mixed});
+  const Error e = error_of([&] { dataset.record(0); });
+  EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
+  expect_mentions(e, "a.idx: sidecar is not the one that the manifest names");
+}
+
+TEST(ShardedDataset, AShardThatShrinksUnderItsReadersIsAnError) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 4, 0, 100000);
+  const ShardedDataset dataset({spec});
+  const auto first = dataset.record(0);
+  const auto last = dataset.record(3);
+  ShardedDataset::check_payload(last);
+  std::filesystem::resize_file(spec.tar_path, 4096);
+  const Error e = error_of([&] { ShardedDataset::check_payload(last); });
+  EXPECT_EQ(e.kind(), ErrorKind::kTruncated);
+  expect_mentions(e, "a.tar: record 3: file has shrunk while it was read: expected " +
+                         std::to_string(spec.tar_size) + " bytes, found 4096 bytes");
+  EXPECT_EQ(error_of([&] { ShardedDataset::check_intact(first); }).kind(), ErrorKind::kTruncated);
+}
+
+TEST(ShardedDataset, ThreadsThatTouchShardsForTheFirstTimeAgree) {
+  const TempFolder folder;
+  std::vector<ShardSpec> specs;
+  for (int i = 0; i < 12; ++i) specs.push_back(make_shard(folder, "s" + std::to_string(i), 4, i * 4));
+  for (int round = 0; round < 5; ++round) {
+    const ShardedDataset dataset(specs);
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        for (int64_t i = 0; i < dataset.size(); ++i) {
+          const auto handle = dataset.record((i * 5 + t) % dataset.size());
+          if (handle.record.label != (i * 5 + t) % dataset.size()) ++wrong;
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+  }
+}
+
+TEST(ShardedDataset, HandlesOutliveTheDataset) {
+  const TempFolder folder;
+  ShardedDataset::Handle handle;
+  {
+    const ShardedDataset dataset({make_shard(folder, "a", 1)});
+    handle = dataset.record(0);
+  }
+  ShardedDataset::check_payload(handle);
+}
+
+}  // namespace
+}  // namespace fastinet
