@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "image/exif.h"
+#include "image/jpeg/scan.h"
 #include "image/survey.h"
 
 namespace fastinet {
@@ -54,6 +55,10 @@ ProbeResult probe(Bytes data) {
   result.baseline = survey.baseline;
   result.progressive = survey.progressive;
   result.complete = ends_with_eoi(data, survey);
+  jpeg::Header header;
+  if (jpeg::parse_header(data, header) == jpeg::Unsuited::kNone) {
+    result.entry_points = jpeg::make_entry_points(header, data);
+  }
   return result;
 }
 
