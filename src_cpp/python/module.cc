@@ -4,4 +4,6 @@
 PYBIND11_MODULE(_core, m) {
   m.doc() = "C++ core of fastinet.";
   fastinet::python::bind_errors(m);
+  fastinet::python::bind_dispatch(m);
+  fastinet::python::bind_resample(m);
 }
