@@ -1,7 +1,7 @@
 """C++ core of fastinet."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,3 +21,31 @@ def resample(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> NDArray[Any]: ...
+class ProbeResult(TypedDict):
+    format: str
+    regular: bool
+    height: int
+    width: int
+    orientation: int
+    components: int
+    baseline: bool
+    progressive: bool
+    complete: bool
+    entry_points: bytes
+
+class DecodeCounts(TypedDict):
+    fast: int
+    turbo: int
+    foreign: int
+
+def decode(
+    data: NDArray[np.uint8],
+    crop: tuple[int, ...] | None,
+    size: tuple[int, ...] | None,
+    flip: bool,
+    interpolation: str,
+    apply_orientation: bool,
+) -> NDArray[np.uint8]: ...
+def image_size(data: NDArray[np.uint8], apply_orientation: bool) -> tuple[int, int]: ...
+def decode_counts() -> DecodeCounts: ...  # of this thread's calls of decode and image_size
+def probe(data: NDArray[np.uint8]) -> ProbeResult: ...

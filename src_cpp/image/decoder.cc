@@ -41,7 +41,7 @@ std::string to_string(const Rect& r) {
 }
 
 void require_affordable_scans(Bytes data) {
-  if (const int64_t work = decode_work(data); work > kMaxWork) {
+  if (const int64_t work = decode_work(data, kMaxPixels); work > kMaxWork) {
     throw Error(ErrorKind::kDecode, "JPEG with more scans than its size can account for",
                 mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
   }

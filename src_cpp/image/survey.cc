@@ -151,7 +151,7 @@ bool ends_with_eoi(Span data, const JpegSurvey& survey) {
   return false;
 }
 
-int64_t decode_work(Span data) {
+int64_t decode_work(Span data, int64_t max_pixels) {
   int64_t pixels = 0;
   int64_t scans = 0;
   const uint8_t* const end = data.data() + data.size();
@@ -159,7 +159,9 @@ int64_t decode_work(Span data) {
   while (const uint8_t* p = markers.next()) {
     if (*p == kSos) ++scans;
     const bool frame = *p >= kSof0 && *p <= kSof15 && *p != kDht && *p != kJpg && *p != kDac;
-    if (frame && end - p > 7) pixels = std::max(pixels, int64_t{p[4] << 8 | p[5]} * (p[6] << 8 | p[7]));
+    if (!frame || end - p < 8) continue;
+    const int64_t area = int64_t{p[4] << 8 | p[5]} * (p[6] << 8 | p[7]);
+    if (area <= max_pixels) pixels = std::max(pixels, area);
   }
   return pixels * scans;
 }

@@ -37,8 +37,9 @@ JpegSurvey survey_jpeg(std::span<const uint8_t> data);
 // Whether EOI follows the scan of a single_scan file, or comes anywhere behind the first scan of others.
 bool ends_with_eoi(std::span<const uint8_t> data, const JpegSurvey& survey);
 
-// Pixels of the largest frame in the file times the number of its scans, from every marker found anywhere in
-// `data`: an upper bound of the pixels that any decoder visits.
-int64_t decode_work(std::span<const uint8_t> data);
+// Pixels of the file's largest frame times the number of its scans, from every marker that can be found
+// anywhere in `data`: an upper bound of the pixels that any decoder visits. Frames of more than `max_pixels`
+// do not count: they are never decoded.
+int64_t decode_work(std::span<const uint8_t> data, int64_t max_pixels);
 
 }  // namespace fastinet

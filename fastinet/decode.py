@@ -1,0 +1,104 @@
+"""Decoding of one image, by the code that the loader runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastinet import _core
+from fastinet.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer
+    from typing import Literal
+
+    import numpy.typing as npt
+
+__all__ = ["decode"]
+
+_INTERPOLATIONS = ("bilinear", "bicubic")
+
+
+def decode(
+    data: Buffer,
+    crop: Sequence[int] | None = None,
+    size: int | Sequence[int] | None = None,
+    flip: bool = False,
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear",
+    *,
+    apply_orientation: bool = False,
+) -> npt.NDArray[np.uint8]:
+    """Decode an encoded image, or a rectangle of it, to RGB.
+
+    The result equals, byte for byte, what Pillow makes of ``Image.open(...).convert("RGB")``, then ``crop``,
+    ``resize`` with antialiasing and ``transpose(FLIP_LEFT_RIGHT)``. Only the part of the image that the result
+    needs is decoded. JPEG files go through the core; what the core leaves alone (PNG, WebP, damaged files, ...)
+    goes through Pillow itself.
+
+    Args:
+        data: the file's bytes: ``bytes``, ``bytearray``, ``memoryview`` or a one-dimensional uint8 array.
+        crop: ``(top, left, height, width)`` in pixels, within the image; None: the whole image.
+        size: ``(height, width)`` to resize the crop to; an int is the length of its shorter side, the other
+            one following as in torchvision's ``Resize``; None: no resizing.
+        flip: mirror the result left to right.
+        interpolation: ``"bilinear"`` or ``"bicubic"``, both antialiased as Pillow does it.
+        apply_orientation: turn the image upright by its EXIF orientation first, as
+            ``ImageOps.exif_transpose``; ``crop`` is then in the upright image. Off, as in torchvision.
+
+    Returns:
+        uint8 array of shape (height, width, 3), values 0 to 255.
+
+    Raises:
+        DecodeError: Pillow refuses the image; the message holds its reason.
+        ArgumentError: an argument is malformed, or the crop is not within the image.
+    """
+    buffer = _bytes_view(data)
+    box = None if crop is None else _integers("crop", crop, ("top", "left", "height", "width"))
+    if interpolation not in _INTERPOLATIONS:
+        raise ArgumentError(f"interpolation must be one of {_INTERPOLATIONS}, not {interpolation!r}")
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
+        if size < 1:
+            raise ArgumentError(f"size must be at least 1, not {size}")
+        height, width = box[2:] if box else _core.image_size(buffer, bool(apply_orientation))
+        target: tuple[int, ...] | None = _shorter_side_to(int(size), height, width)
+    else:
+        target = None if size is None else _integers("size", size, ("height", "width"))
+    return _core.decode(buffer, box, target, bool(flip), interpolation, bool(apply_orientation))
+
+
+def _bytes_view(data: Any) -> npt.NDArray[np.uint8]:
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise ArgumentError(
+            f"data must be the bytes of an image file (bytes-like or a uint8 array), not {type(data).__name__}"
+        ) from None
+    if view.ndim != 1 or view.itemsize != 1 or not view.contiguous:
+        raise ArgumentError(
+            "data must be contiguous bytes in one dimension, "
+            f"not format {view.format!r} of shape {view.shape} with strides {view.strides}"
+        )
+    return np.frombuffer(view, np.uint8)
+
+
+def _integers(name: str, values: Any, fields: tuple[str, ...]) -> tuple[int, ...]:
+    try:
+        numbers = tuple(value.__index__() for value in values)
+    except (TypeError, AttributeError):
+        numbers = ()
+    if len(numbers) != len(fields):
+        raise ArgumentError(f"{name} must be {len(fields)} integers ({', '.join(fields)}), not {values!r}")
+    for field, number in zip(fields, numbers, strict=True):
+        least = 1 if field in ("height", "width") else 0
+        if not least <= number < 2**31:
+            raise ArgumentError(f"{field} of {name} must be at least {least} and below 2**31, not {number}")
+    return numbers
+
+
+def _shorter_side_to(length: int, height: int, width: int) -> tuple[int, int]:
+    """Torchvision's ``Resize(int)``: the longer side is cut off to an integer, not rounded."""
+    if width <= height:
+        return int(length * height / width), length
+    return length, int(length * width / height)

@@ -1,0 +1,121 @@
+// fastinet._core.decode and probe, and Pillow as the core's foreign decoder.
+#include "python/image.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+
+#include "base/error.h"
+#include "image/probe.h"
+#include "python/bind.h"
+
+namespace py = pybind11;
+
+namespace fastinet::python {
+namespace {
+
+using ByteArray = py::array_t<uint8_t, py::array::c_style>;
+
+Bytes bytes_of(const ByteArray& data) { return {data.data(), static_cast<size_t>(data.size())}; }
+
+RgbImage decode_with_pillow(const EncodedImage& image) {
+  const py::gil_scoped_acquire gil;
+  const py::bytes data(reinterpret_cast<const char*>(image.data.data()), image.data.size());
+  const py::object result = py::module_::import("fastinet._pillow").attr("decode")(data, image.apply_orientation);
+  if (py::isinstance<py::str>(result)) throw Error(ErrorKind::kDecode, result.cast<std::string>());
+  const auto [height, width, pixels] = result.cast<std::tuple<int, int, py::bytes>>();
+  const std::string_view view = pixels;
+  RgbImage rgb{{height, width}, {}};
+  rgb.pixels.assign(view.begin(), view.end());
+  return rgb;
+}
+
+// The scratch of decode() outlives the call; one a thread.
+ImageDecoder& thread_decoder() {
+  thread_local ImageDecoder decoder(OutputFormat{}, pillow_decoder());
+  return decoder;
+}
+
+// crop None: the whole image. size None: the crop's.
+py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int, 4>> crop,
+                            std::optional<std::array<int, 2>> size, bool flip, const std::string& interpolation,
+                            bool apply_orientation) {
+  ImageDecoder& decoder = thread_decoder();
+  const EncodedImage image{bytes_of(data), {}, apply_orientation};
+
+  Geometry geometry;
+  if (crop) {
+    geometry.crop = {(*crop)[0], (*crop)[1], (*crop)[2], (*crop)[3]};
+  } else {
+    const py::gil_scoped_release release;
+    const Size whole = decoder.info(image).size;
+    geometry.crop = {0, 0, whole.height, whole.width};
+  }
+  geometry.size = size ? Size{(*size)[0], (*size)[1]} : Size{geometry.crop.height, geometry.crop.width};
+  geometry.view = {0, 0, geometry.size.height, geometry.size.width};
+  geometry.flip = flip;
+  geometry.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
+
+  py::array_t<uint8_t> out({geometry.size.height, geometry.size.width, 3});
+  void* const pixels = out.mutable_data();
+  const py::gil_scoped_release release;
+  decoder.decode(image, geometry, pixels);
+  return out;
+}
+
+py::tuple image_size(const ByteArray& data, bool apply_orientation) {
+  const EncodedImage image{bytes_of(data), {}, apply_orientation};
+  const Size size = [&] {
+    const py::gil_scoped_release release;
+    return thread_decoder().info(image).size;
+  }();
+  return py::make_tuple(size.height, size.width);
+}
+
+py::dict decode_counts() {
+  const DecodeCounts& counts = thread_decoder().counts();
+  py::dict d;
+  d["fast"] = counts.fast;
+  d["turbo"] = counts.turbo;
+  d["foreign"] = counts.foreign;
+  return d;
+}
+
+py::dict probe_to_dict(const ByteArray& data) {
+  const ProbeResult result = [&] {
+    const py::gil_scoped_release release;
+    return probe(bytes_of(data));
+  }();
+  py::dict d;
+  d["format"] = name(result.format);
+  d["regular"] = result.regular;
+  d["height"] = result.size.height;
+  d["width"] = result.size.width;
+  d["orientation"] = result.orientation;
+  d["components"] = result.components;
+  d["baseline"] = result.baseline;
+  d["progressive"] = result.progressive;
+  d["complete"] = result.complete;
+  d["entry_points"] =
+      py::bytes(reinterpret_cast<const char*>(result.entry_points.data()), result.entry_points.size());
+  return d;
+}
+
+}  // namespace
+
+ForeignDecoder pillow_decoder() { return decode_with_pillow; }
+
+void bind_image(py::module_& m) {
+  m.def("decode", &decode, py::arg("data"), py::arg("crop"), py::arg("size"), py::arg("flip"),
+        py::arg("interpolation"), py::arg("apply_orientation"));
+  m.def("image_size", &image_size, py::arg("data"), py::arg("apply_orientation"));
+  m.def("decode_counts", &decode_counts);
+  m.def("probe", &probe_to_dict, py::arg("data"));
+}
+
+}  // namespace fastinet::python
