@@ -21,6 +21,7 @@ def resample(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> NDArray[Any]: ...
+
 class ProbeResult(TypedDict):
     format: str
     regular: bool

@@ -1,4 +1,7 @@
-"""Pillow, for the images that the core does not decode itself. The core calls :func:`decode` from any thread."""
+"""Pillow, for the images that the core does not decode itself.
+
+The core calls :func:`decode` from any of its threads.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 __all__ = ["decode"]
 
-# Pillow's default. The program may change Image.MAX_IMAGE_PIXELS; the images that fastinet accepts stay the same.
+# Twice Pillow's default for Image.MAX_IMAGE_PIXELS. A program may change that; what fastinet accepts stays.
 _MAX_PIXELS = 2 * (1024 * 1024 * 1024 // 4 // 3)
 
 

@@ -11,10 +11,11 @@ from fastinet import _core
 from fastinet.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer
     from typing import Literal
 
     import numpy.typing as npt
+
+    BytesLike = bytes | bytearray | memoryview | npt.NDArray[np.uint8]
 
 __all__ = ["decode"]
 
@@ -22,7 +23,7 @@ _INTERPOLATIONS = ("bilinear", "bicubic")
 
 
 def decode(
-    data: Buffer,
+    data: BytesLike,
     crop: Sequence[int] | None = None,
     size: int | Sequence[int] | None = None,
     flip: bool = False,
@@ -33,9 +34,9 @@ def decode(
     """Decode an encoded image, or a rectangle of it, to RGB.
 
     The result equals, byte for byte, what Pillow makes of ``Image.open(...).convert("RGB")``, then ``crop``,
-    ``resize`` with antialiasing and ``transpose(FLIP_LEFT_RIGHT)``. Only the part of the image that the result
-    needs is decoded. JPEG files go through the core; what the core leaves alone (PNG, WebP, damaged files, ...)
-    goes through Pillow itself.
+    ``resize`` with antialiasing and ``transpose(FLIP_LEFT_RIGHT)``. Only the part of the image that the
+    result needs is decoded. JPEG files go through the core; what the core leaves alone (PNG, WebP, damaged
+    files, ...) goes through Pillow itself.
 
     Args:
         data: the file's bytes: ``bytes``, ``bytearray``, ``memoryview`` or a one-dimensional uint8 array.
@@ -73,7 +74,7 @@ def _bytes_view(data: Any) -> npt.NDArray[np.uint8]:
         view = memoryview(data)
     except TypeError:
         raise ArgumentError(
-            f"data must be the bytes of an image file (bytes-like or a uint8 array), not {type(data).__name__}"
+            f"data must be the bytes of an image file (bytes-like or uint8 array), not {type(data).__name__}"
         ) from None
     if view.ndim != 1 or view.itemsize != 1 or not view.contiguous:
         raise ArgumentError(
