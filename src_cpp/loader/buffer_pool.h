@@ -1,0 +1,61 @@
+// Batch buffers, reused: a buffer goes back to its pool when its last owner lets go of it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace fastinet {
+
+class BufferPool;
+
+// Owns one buffer; movable; may outlive the pool's other users. Contents are whatever was there before.
+class Buffer {
+ public:
+  Buffer() = default;
+  Buffer(std::shared_ptr<BufferPool> pool, uint8_t* data) : pool_(std::move(pool)), data_(data) {}
+  Buffer(Buffer&& other) noexcept;
+  Buffer& operator=(Buffer&& other) noexcept;
+  ~Buffer();
+
+  uint8_t* data() const { return data_; }
+  size_t size() const;
+
+ private:
+  std::shared_ptr<BufferPool> pool_;
+  uint8_t* data_ = nullptr;
+};
+
+// Safe for concurrent use. All buffers have one size and are aligned to kAlignment (large ones to huge
+// pages).
+class BufferPool : public std::enable_shared_from_this<BufferPool> {
+ public:
+  static constexpr size_t kAlignment = 64;
+
+  // Keeps at most `max_idle` buffers that nobody owns.
+  BufferPool(size_t buffer_bytes, size_t max_idle);
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  // A used buffer if one is idle, else a new one. Throws std::bad_alloc.
+  Buffer acquire();
+
+  size_t buffer_bytes() const { return bytes_; }
+
+ private:
+  friend class Buffer;
+  void release(uint8_t* data);
+
+  const size_t bytes_;
+  const size_t max_idle_;
+  const pid_t pid_;
+  std::mutex mutex_;
+  std::vector<uint8_t*> idle_;
+};
+
+}  // namespace fastinet

@@ -1,0 +1,97 @@
+// START HERE. From an order of records to finished batches: threads take samples, write each straight into
+// its slot of a pooled batch buffer, and batches come out in order. What a sample is, the SampleReader knows
+// (shard_reader.h); which record comes when, order.h and partition.h; this file and run.h are the machinery
+// between them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/buffer_pool.h"
+#include "loader/order.h"
+#include "loader/partition.h"
+#include "loader/sample.h"
+
+namespace fastinet {
+
+// What happens to a record that cannot be decoded or whose bytes are damaged. Errors of whole shards
+// (missing, truncated, unreadable) are always raised.
+enum class ErrorPolicy {
+  kRaise,
+  kSkip,        // the batch comes shorter
+  kSubstitute,  // the record at the next position of the epoch takes its place
+};
+
+struct LoaderOptions {
+  int64_t batch_size = 1;
+  int64_t rank = 0;
+  int64_t world = 1;
+  bool drop_last = false;
+  int threads = 1;
+  size_t sample_bytes = 0;    // of a finished sample; 0: no pixels are made
+  size_t prefetch_bytes = 0;  // of batches under way; at least two batches are
+  ErrorPolicy on_error = ErrorPolicy::kRaise;
+};
+
+struct Batch {
+  std::vector<Sample> samples;
+  Buffer pixels;         // samples.size() finished samples, contiguous; empty where none are made
+  int64_t position = 0;  // of the epoch, once every rank has consumed this batch
+};
+
+struct LoaderStats {
+  int64_t delivered = 0;  // samples handed out
+  int64_t skipped = 0;
+  int64_t substituted = 0;
+  std::vector<std::string> reasons;  // of the first kMaxReasons samples skipped or substituted
+  DecodeCounts decode;               // including samples that are not handed out yet
+  int64_t payload_bytes = 0;         // likewise
+  double consumer_wait_seconds = 0;  // next() had to wait for a batch: decoding is the bottleneck
+  double worker_wait_seconds = 0;    // threads had to wait for a free batch, summed: the consumer is
+
+  static constexpr size_t kMaxReasons = 32;
+};
+
+// Threads start with the first start() and end with close(). Safe for concurrent use, but for close() while
+// another call is under way. After a fork, the child's calls throw Error{kState} and its destructor leaks.
+class Loader {
+ public:
+  using ReaderFactory = std::function<std::unique_ptr<SampleReader>()>;
+
+  // Records come as subset[order(position)], or as order(position) where `subset` is empty.
+  // Throws Error{kArgument}.
+  Loader(const LoaderOptions& options, OrderSpec order, std::vector<int64_t> subset, ReaderFactory readers);
+  ~Loader();
+  Loader(const Loader&) = delete;
+  Loader& operator=(const Loader&) = delete;
+
+  // The share of this rank in an epoch that resumes at `base`.
+  Partition partition(int64_t base) const;
+
+  // Begins an epoch at a position of it and abandons the one under way. Returns the number of the new run.
+  int64_t start(uint32_t epoch, int64_t base);
+
+  // Waits until next(run) would not, at most for `patience`; says whether it would not.
+  // Throws Error{kState} where a later start() or close() has ended the run.
+  bool wait(int64_t run, std::chrono::milliseconds patience);
+
+  // The next batch of the run, or nothing at its end. Throws what the first faulty sample of the batch threw;
+  // the run is then over.
+  std::optional<Batch> next(int64_t run);
+
+  LoaderStats stats() const;
+
+  // Ends the run and the threads; waits for the samples under way. Idempotent.
+  void close();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fastinet

@@ -1,0 +1,96 @@
+#include "loader/shard_reader.h"
+
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "base/error.h"
+
+namespace fastinet {
+namespace {
+
+class ShardReader : public SampleReader {
+ public:
+  ShardReader(std::shared_ptr<const ShardedDataset> dataset, std::shared_ptr<const TransformPlan> plan,
+              const ShardReaderOptions& options, ForeignDecoder foreign)
+      : dataset_(std::move(dataset)),
+        plan_(std::move(plan)),
+        options_(options),
+        decoder_(options.format, std::move(foreign)) {}
+
+  void read(const Stream& stream, Sample& sample, uint8_t* pixels) override {
+    const ShardedDataset::Handle handle = dataset_->record(sample.record);
+    try {
+      make(handle, stream, sample, pixels);
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const Error& error) {
+      ShardedDataset::check_intact(handle);  // a shard that shrank is the cause, whatever came of it
+      throw error.within(where(handle));
+    } catch (const std::exception& error) {
+      ShardedDataset::check_intact(handle);
+      throw Error(ErrorKind::kDecode, error.what(), where(handle));
+    }
+    ShardedDataset::check_intact(handle);
+  }
+
+  void prefetch(int64_t record) noexcept override {
+    try {
+      dataset_->prefetch(record);
+    } catch (...) {
+      // Told when the record is read.
+    }
+  }
+
+  Counts counts() const override { return {decoder_.counts(), payload_bytes_}; }
+
+ private:
+  void make(const ShardedDataset::Handle& handle, const Stream& stream, Sample& sample, uint8_t* pixels) {
+    const RecordView& record = handle.record;
+    if (options_.verify) ShardedDataset::check_payload(handle);
+    if (!record.entry_points.empty()) ShardedDataset::check_entry_points(handle);
+    const EncodedImage image{record.payload, record.entry_points, options_.apply_orientation};
+    sample.label = record.label;
+    sample.image = size_of(record, image);
+    sample.geometry = plan_->sample(sample.image, stream);
+    if (options_.keys) sample.key = record.key;
+    if (pixels != nullptr) {
+      decoder_.decode(image, sample.geometry, pixels);
+    } else {
+      sample.payload = record.payload;
+      sample.owner = handle.owner;
+    }
+    payload_bytes_ += static_cast<int64_t>(record.payload.size());
+  }
+
+  Size size_of(const RecordView& record, const EncodedImage& image) {
+    const bool known = record.width > 0 && record.height > 0;
+    const bool upright = record.format == ImageFormat::kJpeg && record.orientation == 1;
+    if (known && (upright || !options_.apply_orientation)) return {record.height, record.width};
+    return decoder_.info(image).size;
+  }
+
+  static ErrorContext where(const ShardedDataset::Handle& handle) {
+    ErrorContext context;
+    context.path = handle.owner->path();
+    context.record = handle.number;
+    context.key = handle.record.key;
+    return context;
+  }
+
+  const std::shared_ptr<const ShardedDataset> dataset_;
+  const std::shared_ptr<const TransformPlan> plan_;
+  const ShardReaderOptions options_;
+  ImageDecoder decoder_;
+  int64_t payload_bytes_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<SampleReader> make_shard_reader(std::shared_ptr<const ShardedDataset> dataset,
+                                                std::shared_ptr<const TransformPlan> plan,
+                                                const ShardReaderOptions& options, ForeignDecoder foreign) {
+  return std::make_unique<ShardReader>(std::move(dataset), std::move(plan), options, std::move(foreign));
+}
+
+}  // namespace fastinet
