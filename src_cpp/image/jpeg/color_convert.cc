@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "image/jpeg/color_convert.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "image/dispatch.h"
 #include "image/jpeg/pairwise-inl.h"
 #include "image/jpeg/upsample.h"
 
@@ -103,6 +104,7 @@ uint8_t clamped(int v) { return static_cast<uint8_t>(std::clamp(v, 0, 255)); }
 
 void ycc_to_rgb(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r, uint8_t* g,
                 uint8_t* b) {
+  if (simd_level() == SimdLevel::kScalar) return ycc_to_rgb_scalar(y, cb, cr, count, r, g, b);
   HWY_DYNAMIC_DISPATCH(row)(y, cb, cr, count, r, g, b);
 }
 

@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "image/jpeg/idct.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "image/dispatch.h"
 #include "image/jpeg/entropy_decoder.h"
 #include "image/jpeg/pairwise-inl.h"
 
@@ -221,6 +222,7 @@ bool idct_row_scalar(const int16_t* groups, int blocks, const uint16_t* quant, u
 }
 
 bool idct_row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples, ptrdiff_t stride) {
+  if (simd_level() == SimdLevel::kScalar) return idct_row_scalar(groups, blocks, quant, samples, stride);
   return HWY_DYNAMIC_DISPATCH(row)(groups, blocks, quant, samples, stride);
 }
 

@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "image/jpeg/upsample.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "image/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -90,14 +91,17 @@ HWY_EXPORT(h2v2);
 }  // namespace
 
 void upsample_h2v1(const uint8_t* in, size_t count, uint8_t* out) {
+  if (simd_level() == SimdLevel::kScalar) return upsample_h2v1_scalar(in, count, out);
   HWY_DYNAMIC_DISPATCH(h2v1)(in, count, out);
 }
 
 void upsample_h1v2(const uint8_t* near, const uint8_t* far, bool below, size_t count, uint8_t* out) {
+  if (simd_level() == SimdLevel::kScalar) return upsample_h1v2_scalar(near, far, below, count, out);
   HWY_DYNAMIC_DISPATCH(h1v2)(near, far, below, count, out);
 }
 
 void upsample_h2v2(const uint8_t* near, const uint8_t* far, size_t count, uint8_t* out) {
+  if (simd_level() == SimdLevel::kScalar) return upsample_h2v2_scalar(near, far, count, out);
   HWY_DYNAMIC_DISPATCH(h2v2)(near, far, count, out);
 }
 

@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "hwy/targets.h"
+#include "image/dispatch.h"
 #include "image/jpeg/entropy_decoder.h"
 
 namespace fastinet::jpeg::oracle {
@@ -49,16 +49,16 @@ struct Plane {
 };
 std::vector<Plane> take_apart(const std::vector<uint8_t>& file);
 
-// Calls `check` once for each dispatch level that this machine can run.
+// Calls `check` with the name of each dispatch level that this machine can run, while that is the level in
+// use.
 template <class Check>
 void at_every_level(const Check& check) {
-  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(target);
-    check(hwy::TargetName(target));
+  const SimdLevel before = simd_level();
+  for (const SimdLevel level : available_simd_levels()) {
+    set_simd_level(level);
+    check(simd_level_name(level));
   }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+  set_simd_level(before);
 }
 
 }  // namespace fastinet::jpeg::oracle
