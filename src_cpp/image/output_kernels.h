@@ -23,7 +23,8 @@ struct Conversion {
 struct OutputKernels {
   // out = r0 g0 b0 r1 g1 b1 ...; 3 n bytes.
   void (*interleave)(const uint8_t* r, const uint8_t* g, const uint8_t* b, size_t n, uint8_t* out);
-  // out[i] = conversion of in[i] at phase i % 3. float16 as its bits.
+  // out[i] = conversion of in[i] at phase i % 3. REQUIRES: n is a multiple of 3, or the phases are alike. A
+  // float16 is given as its bits.
   void (*to_float)(const uint8_t* in, size_t n, const Conversion&, float* out);
   void (*to_half)(const uint8_t* in, size_t n, const Conversion&, uint16_t* out);
 };

@@ -14,16 +14,15 @@ namespace fastinet {
 // many beyond its last source sample.
 constexpr int kRowPadding = 64;
 
-// A pass's coefficients as the kernels of one set want them; only its own functions look inside.
+// A pass's coefficients as the kernels of one set want them; only its own functions know what is in here.
 struct PackedCoefficients {
   int outputs = 0;
-  int taps = 0;           // the unit and number of taps is the kernel set's own affair
-  bool windowed = false;  // horizontal: neighbouring outputs share short windows of source
+  int taps = 0;           // whole, in pairs or in fours, as the kernels take them
+  bool windowed = false;  // horizontal: what neighbouring outputs read lies close enough for one load
   AlignedBuffer<int32_t> begin;
   AlignedBuffer<int32_t> count;
-  AlignedBuffer<int8_t> shuffles;
-  AlignedBuffer<int16_t> weights;
-  AlignedBuffer<int32_t> full_weights;
+  AlignedBuffer<uint8_t> shuffles;
+  AlignedBuffer<int32_t> weights;
 };
 
 struct ResampleKernels {
@@ -43,6 +42,9 @@ constexpr int kRowsBeyond = 3;
 
 // The reference, in plain C++.
 const ResampleKernels& scalar_resample_kernels();
+
+// Processors of the level kAvx512Icl. Only on x86.
+const ResampleKernels& avx512icl_resample_kernels();
 
 // The set of the current simd_level().
 const ResampleKernels& resample_kernels();
