@@ -1,0 +1,201 @@
+// The vector kernels against the scalar reference, the bounds that they keep, and the regions asked for.
+// Pillow and torch are the oracles of tests/python/test_resample.py.
+#include "image/resample.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "image/dispatch.h"
+
+namespace fastinet {
+namespace {
+
+// Each row's padding ends where the allocation of the last one does, so that address sanitizers see a read
+// too far.
+struct Source {
+  Source(const Rect& region, int channels, uint32_t seed) {
+    planes.region = region;
+    planes.channels = channels;
+    planes.stride = region.width + static_cast<ptrdiff_t>(Planes::kReadPadding);
+    const size_t size = planes.stride * region.height;
+    std::mt19937 random(seed);
+    for (int c = 0; c < channels; ++c) {
+      samples[c] = std::make_unique<uint8_t[]>(size);
+      for (size_t i = 0; i < size; ++i) samples[c][i] = static_cast<uint8_t>(std::min(random() % 320, 255ul));
+    }
+    for (int c = 0; c < 3; ++c) planes.plane[c] = samples[c < channels ? c : 0].get();
+  }
+  std::unique_ptr<uint8_t[]> samples[3];
+  Planes planes;
+};
+
+class EveryLevel : public testing::TestWithParam<SimdLevel> {
+ protected:
+  void SetUp() override { set_simd_level(GetParam()); }
+  void TearDown() override { set_simd_level(available_simd_levels().back()); }
+};
+
+std::string name(const testing::TestParamInfo<SimdLevel>& info) { return simd_level_name(info.param); }
+
+size_t sample_bytes(const OutputFormat& format, const Geometry& g) {
+  return itemsize(format.dtype) * g.view.height * g.view.width * 3;
+}
+
+OutputFormat format_of(DType dtype, Layout layout) {
+  OutputFormat format{
+      dtype, layout, dtype != DType::kUint8, {0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+  return format;
+}
+
+Geometry random_geometry(std::mt19937& random) {
+  const auto up_to = [&](int n) { return 1 + static_cast<int>(random() % n); };
+  Geometry g;
+  g.crop = {up_to(20), up_to(20), up_to(random() % 8 == 0 ? 1500 : 180),
+            up_to(random() % 8 == 0 ? 1500 : 180)};
+  g.size = {random() % 6 == 0 ? g.crop.height : up_to(90), random() % 6 == 0 ? g.crop.width : up_to(140)};
+  g.view = {0, 0, g.size.height, g.size.width};
+  if (random() % 2 == 0) {
+    g.view = {up_to(g.size.height + 8) - 5, up_to(g.size.width + 8) - 5, up_to(g.size.height),
+              up_to(g.size.width)};
+  }
+  g.flip = random() % 2 == 0;
+  g.interpolation = random() % 2 == 0 ? Interpolation::kBilinear : Interpolation::kBicubic;
+  return g;
+}
+
+TEST_P(EveryLevel, GivesTheBytesOfTheScalarReferenceAndWritesNothingElse) {
+  constexpr size_t kGuard = 256;
+  std::mt19937 random(7);
+  for (DType dtype : {DType::kUint8, DType::kFloat16, DType::kFloat32}) {
+    for (Layout layout : {Layout::kNCHW, Layout::kNHWC}) {
+      const OutputFormat format = format_of(dtype, layout);
+      set_simd_level(SimdLevel::kScalar);
+      Resampler reference(format);
+      set_simd_level(GetParam());
+      Resampler resampler(format);
+      for (int round = 0; round < 60; ++round) {
+        const Geometry g = random_geometry(random);
+        const Source source(source_region(g), round % 4 == 0 ? 1 : 3, static_cast<uint32_t>(random()));
+        const size_t bytes = sample_bytes(format, g);
+        std::vector<uint8_t> expected(bytes + kGuard, 0x5A);
+        std::vector<uint8_t> found = expected;
+        reference.run(source.planes, g, expected.data());
+        resampler.run(source.planes, g, found.data());
+        ASSERT_EQ(found, expected) << "round " << round << ", crop " << g.crop.height << " x " << g.crop.width
+                                   << ", size " << g.size.height << " x " << g.size.width;
+        ASSERT_EQ(std::vector<uint8_t>(kGuard, 0x5A),
+                  std::vector<uint8_t>(found.begin() + bytes, found.end()));
+      }
+    }
+  }
+}
+
+TEST_P(EveryLevel, AResamplerUsedBeforeGivesWhatANewOneGives) {
+  std::mt19937 random(3);
+  const OutputFormat format = format_of(DType::kUint8, Layout::kNHWC);
+  Resampler used(format);
+  for (int round = 0; round < 50; ++round) {
+    const Geometry g = random_geometry(random);
+    const Source source(source_region(g), 3, static_cast<uint32_t>(random()));
+    std::vector<uint8_t> expected(sample_bytes(format, g));
+    std::vector<uint8_t> found(expected.size());
+    Resampler(format).run(source.planes, g, expected.data());
+    used.run(source.planes, g, found.data());
+    ASSERT_EQ(found, expected) << "round " << round;
+  }
+}
+
+TEST_P(EveryLevel, DoesNotDependOnPixelsOutsideOfTheSourceRegion) {
+  std::mt19937 random(5);
+  const OutputFormat format = format_of(DType::kUint8, Layout::kNCHW);
+  Resampler resampler(format);
+  for (int round = 0; round < 50; ++round) {
+    const Geometry g = random_geometry(random);
+    const Rect region = source_region(g);
+    if (region == Rect{}) continue;
+    const Rect wider{region.top - 1, region.left - 1, region.height + 2, region.width + 2};
+    const Source tight(region, 3, 1);
+    Source wide(wider, 3, 2);  // other values around the same ones
+    for (int c = 0; c < 3; ++c) {
+      for (int y = 0; y < region.height; ++y) {
+        std::memcpy(&wide.samples[c][(y + 1) * wide.planes.stride + 1],
+                    tight.planes.plane[c] + y * tight.planes.stride, region.width);
+      }
+    }
+    std::vector<uint8_t> expected(sample_bytes(format, g));
+    std::vector<uint8_t> found(expected.size());
+    resampler.run(tight.planes, g, expected.data());
+    resampler.run(wide.planes, g, found.data());
+    ASSERT_EQ(found, expected) << "round " << round;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Resampler, EveryLevel, testing::ValuesIn(available_simd_levels()), name);
+
+TEST(SourceRegion, HoldsTheSupportOfTheFilterAndNoMore) {
+  // 400 -> 100 bilinear: the support of output 50, centred at 202, is four source samples to either side.
+  const Geometry g{{10, 20, 400, 400}, {100, 100}, {50, 50, 1, 1}, false, Interpolation::kBilinear};
+  EXPECT_EQ(source_region(g), (Rect{10 + 198, 20 + 198, 8, 8}));
+}
+
+TEST(SourceRegion, IsTheViewItselfWhereNothingIsResampled) {
+  const Geometry g{{10, 20, 50, 60}, {50, 60}, {5, 6, 7, 8}, true, Interpolation::kBicubic};
+  EXPECT_EQ(source_region(g), (Rect{15, 26, 7, 8}));
+}
+
+TEST(SourceRegion, StaysWithinTheCrop) {
+  const Geometry g{{10, 20, 50, 60}, {200, 200}, {-9, -9, 400, 400}, false, Interpolation::kBicubic};
+  EXPECT_EQ(source_region(g), g.crop);
+}
+
+TEST(SourceRegion, IsEmptyForAViewOutsideOfTheResizedCrop) {
+  const Geometry g{{0, 0, 50, 60}, {20, 20}, {20, 0, 5, 5}, false, Interpolation::kBilinear};
+  EXPECT_EQ(source_region(g), Rect{});
+}
+
+std::string message_for(const OutputFormat& format) {
+  try {
+    Resampler resampler(format);
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kArgument);
+    return e.what();
+  }
+  return "";
+}
+
+TEST(OutputFormat, OfUint8CannotBeNormalised) {
+  EXPECT_EQ(message_for({DType::kUint8, Layout::kNHWC, true, {0, 0, 0}, {1, 1, 1}}),
+            "normalisation needs a floating-point dtype: expected float32 or float16, found uint8");
+}
+
+TEST(OutputFormat, WithAStandardDeviationOfZeroNamesTheChannel) {
+  EXPECT_NE(message_for({DType::kFloat32, Layout::kNHWC, true, {0, 0, 0}, {1, 0, 1}})
+                .find("standard deviation of channel 1"),
+            std::string::npos);
+}
+
+TEST(SimdLevels, ThatDoNotExistOrCannotRunAreErrors) {
+  EXPECT_THROW(parse_simd_level("fast"), Error);
+  for (const char* level : {"neon", "avx2"}) {
+    bool available = false;
+    for (SimdLevel l : available_simd_levels()) available |= std::string(simd_level_name(l)) == level;
+    if (available) continue;
+    try {
+      parse_simd_level(level);
+      FAIL() << level;
+    } catch (const Error& e) {
+      EXPECT_EQ(e.kind(), ErrorKind::kUnsupported);
+      EXPECT_EQ(e.context().found, level);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace fastinet
