@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "image/exif.h"
 #include "image/interleaved.h"
+#include "image/jpeg/baseline_decoder.h"
 #include "image/orientation.h"
 #include "image/resample.h"
 #include "image/survey.h"
@@ -42,8 +43,9 @@ std::string to_string(const Rect& r) {
 
 void require_affordable_scans(Bytes data) {
   if (const int64_t work = decode_work(data, kMaxPixels); work > kMaxWork) {
-    throw Error(ErrorKind::kDecode, "JPEG with more scans than its size can account for",
-                mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
+    throw Error(
+        ErrorKind::kDecode, "JPEG with more scans than its size can account for",
+        mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
   }
 }
 
@@ -75,10 +77,12 @@ struct ImageDecoder::Impl {
   std::optional<Regular> inspect(const EncodedImage& image) const;
   RgbImage decode_foreign(const EncodedImage& image);
   Planes to_planes(const RgbImage& image);
+  bool decode_fast(const EncodedImage& image, const JpegSurvey& survey, const Rect& region, Planes* planes);
   bool decode_region(const EncodedImage& image, const Regular& regular, const Rect& region, Planes* planes);
 
   Resampler resampler;
   ForeignDecoder foreign;
+  jpeg::BaselineDecoder baseline;
   TurboDecoder turbo;
   PlaneTurner turner;
   std::vector<uint8_t> foreign_planes;
@@ -120,9 +124,25 @@ Planes ImageDecoder::Impl::to_planes(const RgbImage& image) {
   return planes;
 }
 
+// False: our own decoder leaves this file to libjpeg-turbo.
+bool ImageDecoder::Impl::decode_fast(const EncodedImage& image, const JpegSurvey& survey, const Rect& region,
+                                     Planes* planes) {
+  if (!survey.single_scan) return false;
+  jpeg::Header header;
+  if (jpeg::parse_header(image.data, header) != jpeg::Unsuited::kNone) return false;
+  const auto entries = jpeg::EntryPointView::open(image.entry_points, header, image.data.size());
+  // Entry points are only made for complete files.
+  if (entries.empty() && !ends_with_eoi(image.data, survey)) return false;
+  return baseline.decode(header, image.data, entries, region, *planes) == jpeg::Verdict::kDecoded;
+}
+
 // False: only the foreign decoder can say what this file holds.
 bool ImageDecoder::Impl::decode_region(const EncodedImage& image, const Regular& regular, const Rect& region,
                                        Planes* planes) {
+  if (decode_fast(image, regular.survey, region, planes)) {
+    ++counts.fast;
+    return true;
+  }
   if (!regular.survey.single_scan) require_affordable_scans(image.data);
   if (turbo.decode(image.data, regular.survey, region, planes) != nullptr) return false;
   ++counts.turbo;

@@ -24,7 +24,7 @@ struct RgbImage {
 
 // Counts since construction, for stats: which path the samples took.
 struct DecodeCounts {
-  int64_t fast = 0;     // our baseline decoder, with entry points
+  int64_t fast = 0;     // our baseline decoder
   int64_t turbo = 0;    // libjpeg-turbo
   int64_t foreign = 0;  // the foreign decoder
 };
