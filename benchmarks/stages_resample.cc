@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "image/dispatch.h"
@@ -60,10 +61,13 @@ std::vector<Geometry> geometries(const Workload& w) {
 
 }  // namespace
 
-int main() {
+// With an argument: only the workloads whose name begins with it.
+int main(int argc, char** argv) {
+  const std::string_view chosen = argc > 1 ? argv[1] : "";
   std::printf("%-18s %-26s %-10s %12s %16s %16s\n", "source", "output", "level", "us / sample",
               "ns / output px", "ns / source px");
   for (const Workload& w : kWorkloads) {
+    if (!std::string_view(w.name).starts_with(chosen)) continue;
     const std::vector<Geometry> work = geometries(w);
     const Rect region{0, 0, w.height + w.spread, w.width + w.spread};
     Planes planes;

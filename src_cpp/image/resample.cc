@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -89,7 +90,7 @@ struct Resampler::Impl {
   Row resample_rows_first(int output);
   void list_taps(int output, const uint8_t* column);
   Row pad(const Row& finished);
-  uint8_t* ring_row(int source) { return ring.data() + (source % ring_rows) * ring_stride; }
+  uint8_t* ring_row(int source) { return ring.data() + (source & (ring_rows - 1)) * ring_stride; }
 
   const ResampleKernels* kernels;
   OutputWriter writer;
@@ -104,9 +105,9 @@ struct Resampler::Impl {
   bool through_ring = false;             // the columns are resampled or reversed
   std::array<const uint8_t*, 3> origin;  // of the crop's sample (0, 0)
   ptrdiff_t stride = 0;
-  int done = 0;      // rows below this one are in the ring
-  int rows_end = 0;  // rows below this one will be needed
-  int ring_rows = 0;
+  int done = 0;       // rows below this one are in the ring
+  int rows_end = 0;   // rows below this one will be needed
+  int ring_rows = 0;  // a power of two
   ptrdiff_t ring_stride = 0;
   AlignedBuffer<uint8_t> ring;       // horizontally resampled rows, the channels of a row side by side
   AlignedBuffer<uint8_t> tall;       // vertical first: a batch of finished rows before their horizontal pass
@@ -146,7 +147,8 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
     const Interval needed = source_interval(plan.rows);
     done = vertical_first ? 0 : needed.begin;
     rows_end = vertical_first ? plan.rows.outputs() : needed.end;
-    ring_rows = (plan.rows.resampled() && !vertical_first ? rows.coefficients.stride : 1) + kBatchRows;
+    const int in_use = plan.rows.resampled() && !vertical_first ? rows.coefficients.stride : 1;
+    ring_rows = static_cast<int>(std::bit_ceil(static_cast<unsigned>(in_use + kBatchRows)));
     ring_stride = static_cast<ptrdiff_t>(width) * channels + kRowPadding;
     ring.reserve(static_cast<size_t>(ring_rows) * ring_stride);
   }
@@ -169,7 +171,7 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
 void Resampler::Impl::resample_columns(int end) {
   while (done < end) {
     int batch = std::min(kBatchRows, rows_end - done);
-    batch = std::min(batch, ring_rows - done % ring_rows);
+    batch = std::min(batch, ring_rows - (done & (ring_rows - 1)));
     for (int c = 0; c < channels; ++c) {
       kernels->horizontal(columns.packed, origin[c] + done * stride, stride, batch,
                           ring_row(done) + static_cast<ptrdiff_t>(c) * width, ring_stride);
@@ -218,7 +220,7 @@ Resampler::Impl::Row Resampler::Impl::resample_rows_first(int output) {
   if (output == done) {
     const Interval x = source_interval(plan.columns);
     const ptrdiff_t tall_stride = x.end + kRowPadding;
-    const int batch = std::min({kBatchRows, rows_end - done, ring_rows - done % ring_rows});
+    const int batch = std::min({kBatchRows, rows_end - done, ring_rows - (done & (ring_rows - 1))});
     tall.reserve(static_cast<size_t>(tall_stride) * kBatchRows);
     for (int c = 0; c < channels; ++c) {
       for (int i = 0; i < batch; ++i) {
