@@ -82,7 +82,8 @@ int main(int argc, char** argv) {
 
     for (const Format& f : kFormats) {
       const size_t slot = itemsize(f.format.dtype) * kSide * kSide * 3;
-      std::vector<uint8_t> batch(slot * kSlots);
+      std::vector<uint8_t> storage(slot * kSlots + 64);
+      uint8_t* const batch = storage.data() + (64 - reinterpret_cast<uintptr_t>(storage.data()) % 64);
       for (SimdLevel level : available_simd_levels()) {
         set_simd_level(level);
         Resampler resampler(f.format);

@@ -80,8 +80,15 @@ HWY_INLINE void for_each_vector(size_t n, const Conversion& conversion, const St
 
 HWY_ATTR void to_float(const uint8_t* in, size_t n, const Conversion& conversion, float* out) {
   if (n < kStep) return scalar_output_kernels().to_float(in, n, conversion, out);
+  // A batch is much larger than the caches and read by someone else: storing past them saves reading each
+  // line first, a fifth of the time of a sample.
+  const bool aligned = reinterpret_cast<uintptr_t>(out) % (kLanes * sizeof(float)) == 0;
   for_each_vector(n, conversion, [&](size_t i, const Phase& phase) HWY_ATTR {
-    hn::StoreU(convert(in + i, phase), DF32(), out + i);
+    if (aligned && i % kLanes == 0) {
+      hn::Stream(convert(in + i, phase), DF32(), out + i);
+    } else {
+      hn::StoreU(convert(in + i, phase), DF32(), out + i);
+    }
   });
 }
 

@@ -1,4 +1,5 @@
 // The inner loops of the last write, one set a SIMD level. No kernel writes outside of its `n` elements.
+// Stores may be non-temporal: hwy::FlushStream() comes before another thread is told of them.
 #pragma once
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "hwy/cache_control.h"
 
 namespace fastinet {
 namespace {
@@ -32,7 +33,7 @@ void validate(const OutputFormat& format) {
   }
 }
 
-// torchvision's ToTensor and Normalize. volatile-free: float arithmetic is evaluated in float32 on every
+// torchvision's ToTensor and Normalize. Float arithmetic is evaluated in float32 on every
 // supported target, and contraction is off for this layer.
 float convert(float pixel, bool normalize, float mean, float std) {
   const float unit = pixel / 255.0f;
@@ -117,6 +118,8 @@ void OutputWriter::write_row(int y, const std::array<const uint8_t*, 3>& planes)
     for (int c = 0; c < kChannels; ++c) std::memcpy(out + c * width * size_.height, planes[c], width);
   }
 }
+
+void OutputWriter::finish() { hwy::FlushStream(); }
 
 template <class T>
 void OutputWriter::write_floats(int y, const std::array<const uint8_t*, 3>& planes,

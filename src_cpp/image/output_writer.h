@@ -25,6 +25,9 @@ class OutputWriter {
   // Row y of the sample. The planes may be the same one.
   void write_row(int y, const std::array<const uint8_t*, 3>& planes);
 
+  // After the last row: makes the sample visible to whatever thread is told of it next.
+  void finish();
+
  private:
   template <class T>
   void write_floats(int y, const std::array<const uint8_t*, 3>& planes,

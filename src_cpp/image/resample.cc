@@ -129,6 +129,7 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
   }
   if (plan.empty()) {
     for (int y = 0; y < geometry.view.height; ++y) writer.write_row(y, {zeros, zeros, zeros});
+    writer.finish();
     return;
   }
 
@@ -165,6 +166,7 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
                                                  : source_row(plan.rows.first + output);
     writer.write_row(y, width < view_width ? pad(finished) : finished);
   }
+  writer.finish();
 }
 
 // Fills the ring up to row `end`, in batches.
