@@ -17,8 +17,10 @@ T load(const uint8_t* p) {
   return value;
 }
 
-// `width` (at most 57) bits from bit `at` on.
+// `width` (at most 57) bits from bit `at` on. An empty field may lie at the very end, where 8 bytes cannot be
+// loaded.
 uint64_t field(const uint8_t* bits, uint64_t at, int width) {
+  if (width == 0) return 0;
   return load<uint64_t>(bits + (at >> 3)) >> (at & 7) & ((uint64_t{1} << width) - 1);
 }
 
