@@ -131,7 +131,8 @@ void pack_windows(const Coefficients& c, PackedCoefficients* packed) {
     for (int block = 0; block < kLanes / kBlock; ++block) {
       const int first = vector + block * kBlock;
       const int last = std::min(first + kBlock, n);
-      int base = first < n ? c.begin[first] : 0;
+      // A block beyond the last output reads where that one does: source sample 0 may lie before the row.
+      int base = c.begin[std::min(first, n - 1)];
       int end = base;
       for (int i = first; i < last; ++i) {
         base = std::min(base, c.begin[i]);
