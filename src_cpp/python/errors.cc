@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "python/bind.h"
+#include "python/text.h"
 
 namespace py = pybind11;
 
@@ -35,17 +36,21 @@ const char* class_name(ErrorKind kind) {
 
 }  // namespace
 
+py::object exception_of(const Error& e) {
+  const ErrorContext& c = e.context();
+  const py::object type = py::module_::import("fastinet.errors").attr(class_name(e.kind()));
+  return type(text(e.what()), py::arg("path") = text(c.path), py::arg("record") = c.record,
+              py::arg("key") = text(c.key), py::arg("expected") = text(c.expected),
+              py::arg("found") = text(c.found), py::arg("errno") = c.sys_errno);
+}
+
 void bind_errors(py::module_&) {
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);
     } catch (const Error& e) {
-      const ErrorContext& c = e.context();
-      py::object type = py::module_::import("fastinet.errors").attr(class_name(e.kind()));
-      py::object value =
-          type(e.what(), py::arg("path") = c.path, py::arg("record") = c.record, py::arg("key") = c.key,
-               py::arg("expected") = c.expected, py::arg("found") = c.found, py::arg("errno") = c.sys_errno);
-      PyErr_SetObject(type.ptr(), value.ptr());
+      const py::object value = exception_of(e);
+      PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(value.ptr())), value.ptr());
     }
   });
 }

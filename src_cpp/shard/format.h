@@ -73,11 +73,12 @@ struct Record {
 static_assert(sizeof(Record) == 80 && std::is_trivially_copyable_v<Record>);
 
 // Record::flags
-inline constexpr uint32_t kOrientationMask = 0xf;  // EXIF orientation, 1 to 8
-inline constexpr uint32_t kImageFormatShift = 8;   // ImageFormat of record.h
-inline constexpr uint32_t kImageFormatMask = 0xff;
+inline constexpr uint32_t kOrientationMask = 0xf;   // EXIF orientation, 1 to 8
+inline constexpr uint32_t kPayloadFormatShift = 8;  // PayloadFormat of record.h
+inline constexpr uint32_t kPayloadFormatMask = 0xff;
 inline constexpr uint32_t kClean = 1u << 16;  // decoded to the last row without a warning
-inline constexpr uint32_t kKnownFlags = kOrientationMask | (kImageFormatMask << kImageFormatShift) | kClean;
+inline constexpr uint32_t kKnownFlags =
+    kOrientationMask | (kPayloadFormatMask << kPayloadFormatShift) | kClean;
 
 // One record's boxes: this head, then `count` times BoxEntry.
 struct BoxesHead {

@@ -9,7 +9,7 @@
 namespace fastinet {
 
 // The container of a payload. The numbers are those of FORMAT.md; the shard layer only carries them.
-enum class ImageFormat : uint8_t {
+enum class PayloadFormat : uint8_t {
   kUnknown = 0,
   kJpeg = 1,
   kPng = 2,
@@ -24,7 +24,7 @@ struct ImageFacts {
   int32_t width = 0;  // as decoded, before orientation; 0: not known
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
-  ImageFormat format = ImageFormat::kUnknown;
+  PayloadFormat format = PayloadFormat::kUnknown;
   bool clean = false;                     // was decoded to the last row without a warning
   std::span<const uint8_t> entry_points;  // opaque here; empty: none
 };
@@ -56,7 +56,7 @@ struct RecordView {
   int32_t width = 0;   // as decoded; 0: not known
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
-  ImageFormat format = ImageFormat::kUnknown;
+  PayloadFormat format = PayloadFormat::kUnknown;
   bool clean = false;              // the payload was decoded to its last row without a warning
   uint64_t payload_xxh3 = 0;       // XXH3-64 of the payload
   uint64_t entry_points_xxh3 = 0;  // of the entry points, seeded with payload_xxh3

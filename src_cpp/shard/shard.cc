@@ -54,6 +54,15 @@ RecordView Shard::record(int64_t i) const {
   return view;
 }
 
+void Shard::check_sections() const {
+  try {
+    index_.sidecar().check_sections();
+  } catch (const Error& e) {
+    index_.file().check_intact();
+    throw e.within({.path = index_path()});
+  }
+}
+
 void Shard::check_intact() const {
   tar_.check_intact();
   index_.file().check_intact();

@@ -46,6 +46,9 @@ class Shard {
   const MappedFile& tar() const { return tar_; }
   RecordView record(int64_t i) const;
 
+  // Compares the checksums of the sidecar's sections. Throws Error naming the sidecar.
+  void check_sections() const;
+
   // Throws Error{kTruncated} once a mapped page of either file was found missing.
   void check_intact() const;
 

@@ -195,7 +195,8 @@ RecordView Sidecar::record(int64_t i) const {
   view.width = static_cast<int32_t>(r.width);
   view.height = static_cast<int32_t>(r.height);
   view.orientation = static_cast<int32_t>(r.flags & format::kOrientationMask);
-  view.format = static_cast<ImageFormat>((r.flags >> format::kImageFormatShift) & format::kImageFormatMask);
+  view.format =
+      static_cast<PayloadFormat>((r.flags >> format::kPayloadFormatShift) & format::kPayloadFormatMask);
   view.clean = (r.flags & format::kClean) != 0;
   view.payload_xxh3 = r.payload_xxh3;
   view.entry_points_xxh3 = r.entry_points_xxh3;

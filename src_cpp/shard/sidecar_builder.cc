@@ -38,6 +38,12 @@ void SidecarBuilder::add(std::string_view key, uint64_t payload_offset, uint64_t
     refuse("payload is too large", "at most " + std::to_string(format::kMaxPayloadSize) + " bytes",
            std::to_string(payload_size));
   }
+  const uint64_t end = records_.empty() ? 0 : records_.back().payload_offset + records_.back().payload_size;
+  if (payload_offset < end + format::kTarBlock || payload_offset % format::kTarBlock != 0) {
+    refuse("payload is not behind the previous one",
+           "a multiple of 512, " + std::to_string(end + format::kTarBlock) + " or more",
+           std::to_string(payload_offset));
+  }
   if (records_.size() >= format::kMaxRecords) {
     refuse("too many records in one shard", "at most " + std::to_string(format::kMaxRecords), "one more");
   }
@@ -68,7 +74,7 @@ void SidecarBuilder::add(std::string_view key, uint64_t payload_offset, uint64_t
   r.width = static_cast<uint32_t>(facts.width);
   r.height = static_cast<uint32_t>(facts.height);
   r.flags = static_cast<uint32_t>(facts.orientation) |
-            (static_cast<uint32_t>(facts.format) << format::kImageFormatShift) |
+            (static_cast<uint32_t>(facts.format) << format::kPayloadFormatShift) |
             (facts.clean ? format::kClean : 0);
   r.key_offset = static_cast<uint32_t>(keys_.size());
   r.key_size = static_cast<uint32_t>(key.size());

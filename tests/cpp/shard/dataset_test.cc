@@ -29,7 +29,7 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
     EXPECT_EQ(r.width, 40 + k);
     EXPECT_EQ(r.height, 30);
     EXPECT_EQ(r.orientation, 1 + k % 8);
-    EXPECT_EQ(r.format, ImageFormat::kJpeg);
+    EXPECT_EQ(r.format, PayloadFormat::kJpeg);
     EXPECT_EQ(r.clean, k % 3 == 0);
     EXPECT_EQ(r.entry_points.size(), k % 2 == 0 ? 0u : 20u);
     const Boxes expected = k % 2 == 0 ? Boxes{} : Boxes{40, 30, {{static_cast<int32_t>(k), 1, 2, 30, 20, 1}}};

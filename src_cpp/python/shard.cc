@@ -1,0 +1,315 @@
+// Shards: fastinet._core.ShardedDataset and Record to read, ShardWriter and IndexWriter to write.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "base/hash.h"
+#include "python/bind.h"
+#include "python/text.h"
+#include "shard/boxes.h"
+#include "shard/dataset.h"
+#include "shard/index_writer.h"
+#include "shard/key.h"
+#include "shard/output_file.h"
+#include "shard/shard_writer.h"
+#include "shard/verify.h"
+
+namespace py = pybind11;
+
+namespace fastinet::python {
+namespace {
+
+using Buffer = py::array_t<uint8_t, py::array::c_style>;
+using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t>;
+// Reference width and height, then rows of label, xmin, ymin, xmax, ymax, flags.
+using BoxesTuple = std::tuple<int32_t, int32_t, std::vector<std::array<int64_t, 6>>>;
+
+std::span<const uint8_t> view(const Buffer& data) { return {data.data(), static_cast<size_t>(data.size())}; }
+
+py::bytes as_bytes(std::span<const uint8_t> data) {
+  return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+
+constexpr std::array<const char*, 7> kFormats = {"", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"};
+
+const char* format_name(PayloadFormat format) {
+  const auto i = static_cast<size_t>(format);
+  return i < kFormats.size() ? kFormats[i] : "";
+}
+
+PayloadFormat format_of(const std::string& name) {
+  for (size_t i = 0; i < kFormats.size(); ++i) {
+    if (name == kFormats[i]) return static_cast<PayloadFormat>(i);
+  }
+  return PayloadFormat::kUnknown;
+}
+
+ShardSpec spec_of(const SpecTuple& t) {
+  const auto& [tar, index, records, tar_size, index_size, index_xxh3] = t;
+  return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3};
+}
+
+py::dict summary_dict(const ShardSummary& s) {
+  py::dict d;
+  d["records"] = s.record_count;
+  d["bytes"] = s.tar_size;
+  d["xxh3"] = s.tar_xxh3;
+  d["index_bytes"] = s.index_size;
+  d["index_xxh3"] = s.index_xxh3;
+  return d;
+}
+
+std::optional<Boxes> boxes_of(const std::optional<BoxesTuple>& value) {
+  if (!value) return std::nullopt;
+  Boxes boxes{std::get<0>(*value), std::get<1>(*value), {}};
+  const auto narrow = [](int64_t v) {
+    if (v < INT32_MIN || v > INT32_MAX) {
+      throw Error(ErrorKind::kArgument, "coordinate or label of a box is out of range",
+                  {.found = std::to_string(v)});
+    }
+    return static_cast<int32_t>(v);
+  };
+  for (const auto& b : std::get<2>(*value)) {
+    boxes.boxes.push_back({narrow(b[0]), narrow(b[1]), narrow(b[2]), narrow(b[3]), narrow(b[4]),
+                           static_cast<uint32_t>(narrow(b[5]))});
+  }
+  return boxes;
+}
+
+py::object boxes_tuple(const ShardedDataset::Handle& handle) {
+  Boxes boxes;
+  try {
+    boxes = decode_boxes(handle.record.boxes);
+  } catch (const Error& e) {
+    throw e.within({.path = handle.owner->index_path(), .record = handle.number});
+  }
+  ShardedDataset::check_intact(handle);
+  if (handle.record.boxes.empty()) return py::none();
+  py::list rows;
+  for (const Box& b : boxes.boxes)
+    rows.append(py::make_tuple(b.label, b.xmin, b.ymin, b.xmax, b.ymax, b.flags));
+  return py::make_tuple(boxes.width, boxes.height, rows);
+}
+
+ImageFacts facts_of(int32_t width, int32_t height, int32_t orientation, const std::string& format, bool clean,
+                    const std::optional<Buffer>& entry_points) {
+  return {width,       height,
+          orientation, format_of(format),
+          clean,       entry_points ? view(*entry_points) : std::span<const uint8_t>()};
+}
+
+void bind_record(py::module_& m) {
+  using Handle = ShardedDataset::Handle;
+  py::class_<Handle>(m, "Record", py::buffer_protocol())
+      .def_buffer([](Handle& h) {
+        const auto payload = h.record.payload;
+        return py::buffer_info(const_cast<uint8_t*>(payload.data()), 1,
+                               py::format_descriptor<uint8_t>::format(), 1,
+                               {static_cast<py::ssize_t>(payload.size())}, {1}, true);
+      })
+      .def_property_readonly("shard", [](const Handle& h) { return text(h.owner->path()); })
+      .def_property_readonly("number", [](const Handle& h) { return h.number; })
+      .def_property_readonly("key", [](const Handle& h) { return text(h.record.key); })
+      .def_property_readonly("label", [](const Handle& h) { return h.record.label; })
+      .def_property_readonly("width", [](const Handle& h) { return h.record.width; })
+      .def_property_readonly("height", [](const Handle& h) { return h.record.height; })
+      .def_property_readonly("orientation", [](const Handle& h) { return h.record.orientation; })
+      .def_property_readonly("format", [](const Handle& h) { return format_name(h.record.format); })
+      .def_property_readonly("clean", [](const Handle& h) { return h.record.clean; })
+      .def_property_readonly("payload_xxh3", [](const Handle& h) { return h.record.payload_xxh3; })
+      .def_property_readonly("entry_points", [](const Handle& h) { return as_bytes(h.record.entry_points); })
+      .def_property_readonly("boxes", &boxes_tuple)
+      .def("check_payload", &ShardedDataset::check_payload, py::call_guard<py::gil_scoped_release>())
+      .def("check_entry_points", &ShardedDataset::check_entry_points);
+}
+
+void bind_dataset(py::module_& m) {
+  py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
+      .def(py::init([](const std::vector<SpecTuple>& tuples) {
+             std::vector<ShardSpec> specs;
+             specs.reserve(tuples.size());
+             for (const SpecTuple& t : tuples) specs.push_back(spec_of(t));
+             const py::gil_scoped_release release;
+             return std::make_shared<ShardedDataset>(std::move(specs));
+           }),
+           py::arg("shards"))
+      .def("__len__", &ShardedDataset::size)
+      .def_property_readonly("shard_count", &ShardedDataset::shard_count)
+      .def("locate", &ShardedDataset::locate, py::arg("index"))
+      .def("record", &ShardedDataset::record, py::arg("index"), py::call_guard<py::gil_scoped_release>())
+      .def("prefetch", &ShardedDataset::prefetch, py::arg("index"), py::call_guard<py::gil_scoped_release>())
+      .def(
+          "labels",
+          [](const ShardedDataset& d, int64_t first, int64_t count) {
+            py::array_t<int32_t> out(std::max<int64_t>(count, 0));
+            int32_t* const data = out.mutable_data();
+            const py::gil_scoped_release release;
+            d.labels(first, count, data);
+            return out;
+          },
+          py::arg("first"), py::arg("count"))
+      .def(
+          "keys",
+          [](const ShardedDataset& d, int64_t first, int64_t count) {
+            const std::vector<std::string> keys = [&] {
+              const py::gil_scoped_release release;
+              return d.keys(first, count);
+            }();
+            py::list out;
+            for (const std::string& key : keys) out.append(text(key));
+            return out;
+          },
+          py::arg("first"), py::arg("count"));
+  m.def(
+      "verify_shard",
+      [](const SpecTuple& tuple, uint64_t tar_xxh3) {
+        const ShardSpec spec = spec_of(tuple);
+        std::vector<Error> faults;
+        const VerifyCounts counts = [&] {
+          const py::gil_scoped_release release;
+          return verify_shard(spec, tar_xxh3, [&](const Error& e) { faults.push_back(e); });
+        }();
+        py::list errors;
+        for (const Error& e : faults) errors.append(exception_of(e));
+        return py::make_tuple(counts.records, counts.payload_bytes, errors);
+      },
+      py::arg("shard"), py::arg("tar_xxh3"));
+}
+
+void bind_writers(py::module_& m) {
+  py::class_<ShardWriter>(m, "ShardWriter")
+      .def(py::init([](const py::object& tar, const py::object& index) {
+             return std::make_unique<ShardWriter>(bytes_of(tar), bytes_of(index));
+           }),
+           py::arg("tar_path"), py::arg("index_path"))
+      .def("__len__", &ShardWriter::size)
+      .def_property_readonly("tar_size", &ShardWriter::tar_size)
+      .def(
+          "add",
+          [](ShardWriter& w, const py::object& key, const std::string& extension, const Buffer& payload,
+             int32_t label, int32_t width, int32_t height, int32_t orientation, const std::string& format,
+             bool clean, const std::optional<Buffer>& entry_points, const std::string& json,
+             const std::optional<BoxesTuple>& box_tuple) {
+            const std::string name = bytes_of(key);
+            const ImageFacts facts = facts_of(width, height, orientation, format, clean, entry_points);
+            const std::optional<Boxes> boxes = boxes_of(box_tuple);
+            const auto data = view(payload);
+            const py::gil_scoped_release release;
+            w.add(name, extension, data, label, facts, json, boxes ? &*boxes : nullptr);
+          },
+          py::arg("key"), py::arg("extension"), py::arg("payload"), py::arg("label") = -1, py::kw_only(),
+          py::arg("width") = 0, py::arg("height") = 0, py::arg("orientation") = 1, py::arg("format") = "",
+          py::arg("clean") = false, py::arg("entry_points") = py::none(), py::arg("json") = "",
+          py::arg("boxes") = py::none())
+      .def("finish", [](ShardWriter& w) {
+        const ShardSummary summary = [&] {
+          const py::gil_scoped_release release;
+          return w.finish();
+        }();
+        return summary_dict(summary);
+      });
+
+  py::class_<IndexWriter>(m, "IndexWriter")
+      .def(py::init([](const py::object& tar) { return std::make_unique<IndexWriter>(bytes_of(tar)); }),
+           py::arg("tar_path"))
+      .def("scan",
+           [](const IndexWriter& w) {
+             std::vector<TarMember> members;
+             std::vector<SkippedMember> skipped;
+             {
+               const py::gil_scoped_release release;
+               w.scan({[&](const TarMember& member) { members.push_back(member); },
+                       [&](const SkippedMember& member) { skipped.push_back(member); }});
+             }
+             py::list regular;
+             for (const TarMember& t : members)
+               regular.append(py::make_tuple(text(t.name), t.offset, t.size));
+             py::list other;
+             for (const SkippedMember& s : skipped) other.append(py::make_tuple(text(s.name), s.reason));
+             return py::make_tuple(regular, other);
+           })
+      .def(
+          "read",
+          [](const IndexWriter& w, uint64_t offset, uint64_t size) {
+            const py::bytes bytes = as_bytes(w.content(offset, size));
+            w.tar().check_intact();
+            return bytes;
+          },
+          py::arg("offset"), py::arg("size"))
+      .def(
+          "add",
+          [](IndexWriter& w, const py::object& key, uint64_t offset, uint64_t size, int32_t label,
+             int32_t width, int32_t height, int32_t orientation, const std::string& format, bool clean,
+             const std::optional<Buffer>& entry_points, const std::optional<BoxesTuple>& box_tuple) {
+            const std::string name = bytes_of(key);
+            const ImageFacts facts = facts_of(width, height, orientation, format, clean, entry_points);
+            const std::optional<Boxes> boxes = boxes_of(box_tuple);
+            const py::gil_scoped_release release;
+            w.add(name, offset, size, label, facts, boxes ? &*boxes : nullptr);
+          },
+          py::arg("key"), py::arg("offset"), py::arg("size"), py::arg("label") = -1, py::kw_only(),
+          py::arg("width") = 0, py::arg("height") = 0, py::arg("orientation") = 1, py::arg("format") = "",
+          py::arg("clean") = false, py::arg("entry_points") = py::none(), py::arg("boxes") = py::none())
+      .def(
+          "finish",
+          [](IndexWriter& w, const py::object& index) {
+            const std::string path = bytes_of(index);
+            const ShardSummary summary = [&] {
+              const py::gil_scoped_release release;
+              return w.finish(path);
+            }();
+            return summary_dict(summary);
+          },
+          py::arg("index_path"));
+}
+
+void bind_files(py::module_& m) {
+  m.def(
+      "write_file",
+      [](const py::object& path, const Buffer& data) {
+        const std::string name = bytes_of(path);
+        const auto bytes = view(data);
+        const py::gil_scoped_release release;
+        OutputFile file(name);
+        file.write(bytes);
+        file.commit();
+      },
+      py::arg("path"), py::arg("data"));
+  m.def(
+      "remove_stale_temporaries",
+      [](const py::object& folder) {
+        py::list names;
+        for (const std::string& name : remove_stale_temporaries(bytes_of(folder))) names.append(text(name));
+        return names;
+      },
+      py::arg("folder"));
+  m.def(
+      "xxh3", [](const Buffer& data) { return xxh3(view(data)); }, py::arg("data"));
+  m.def(
+      "check_key", [](const py::object& key) { check_key(bytes_of(key)); }, py::arg("key"));
+  m.def(
+      "escape_key", [](const py::object& name) { return text(escape_key(bytes_of(name))); }, py::arg("name"));
+  m.def(
+      "unescape_key", [](const py::object& key) { return text(unescape_key(bytes_of(key))); },
+      py::arg("key"));
+}
+
+}  // namespace
+
+void bind_shard(py::module_& m) {
+  bind_record(m);
+  bind_dataset(m);
+  bind_writers(m);
+  bind_files(m);
+}
+
+}  // namespace fastinet::python

@@ -1,0 +1,51 @@
+#include "shard/verify.h"
+
+#include <memory>
+#include <string>
+
+#include "base/hash.h"
+#include "shard/boxes.h"
+#include "shard/dataset.h"
+
+namespace fastinet {
+namespace {
+
+void check_tar(const MappedFile& tar, uint64_t expected) {
+  const uint64_t hash = xxh3(tar.bytes());
+  tar.check_intact();
+  if (hash == expected) return;
+  throw Error(ErrorKind::kChecksum, "shard is damaged",
+              {.path = tar.path(), .expected = "XXH3 " + hash_text(expected), .found = hash_text(hash)});
+}
+
+}  // namespace
+
+VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
+                          const std::function<void(const Error&)>& fault) {
+  VerifyCounts counts;
+  const auto attempt = [&](const auto& check, const ErrorContext& where) {
+    try {
+      check();
+      return true;
+    } catch (const Error& e) {
+      fault(e.within(where));
+      return false;
+    }
+  };
+  std::shared_ptr<const Shard> shard;
+  if (!attempt([&] { shard = std::make_shared<const Shard>(spec); }, {})) return counts;
+  attempt([&] { shard->check_sections(); }, {.path = spec.index_path});
+  for (int64_t i = 0; i < shard->size(); ++i) {
+    const ShardedDataset::Handle handle{shard->record(i), shard, i};
+    const ErrorContext where{.path = spec.index_path, .record = i, .key = std::string(handle.record.key)};
+    attempt([&] { ShardedDataset::check_payload(handle); }, where);
+    attempt([&] { ShardedDataset::check_entry_points(handle); }, where);
+    attempt([&] { decode_boxes(handle.record.boxes); }, where);
+    ++counts.records;
+    counts.payload_bytes += static_cast<int64_t>(handle.record.payload.size());
+  }
+  attempt([&] { check_tar(shard->tar(), tar_xxh3); }, {});
+  return counts;
+}
+
+}  // namespace fastinet
