@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -28,12 +29,25 @@ namespace py = pybind11;
 namespace fastinet::python {
 namespace {
 
-using Buffer = py::array_t<uint8_t, py::array::c_style>;
 using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t>;
 // Reference width and height, then rows of label, xmin, ymin, xmax, ymax, flags.
 using BoxesTuple = std::tuple<int32_t, int32_t, std::vector<std::array<int64_t, 6>>>;
 
-std::span<const uint8_t> view(const Buffer& data) { return {data.data(), static_cast<size_t>(data.size())}; }
+// The contiguous bytes of a bytes object, memoryview or uint8 array, kept alive and unmoved.
+class ByteView {
+ public:
+  explicit ByteView(const py::buffer& buffer) : info_(buffer.request()) {
+    if (info_.itemsize != 1 || info_.ndim != 1 || (info_.size > 0 && info_.strides[0] != 1)) {
+      throw Error(ErrorKind::kArgument, "data must be one-dimensional, contiguous bytes");
+    }
+  }
+  std::span<const uint8_t> bytes() const {
+    return {static_cast<const uint8_t*>(info_.ptr), static_cast<size_t>(info_.size)};
+  }
+
+ private:
+  py::buffer_info info_;
+};
 
 py::bytes as_bytes(std::span<const uint8_t> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
@@ -101,10 +115,11 @@ py::object boxes_tuple(const ShardedDataset::Handle& handle) {
 }
 
 ImageFacts facts_of(int32_t width, int32_t height, int32_t orientation, const std::string& format, bool clean,
-                    const std::optional<Buffer>& entry_points) {
+                    const py::bytes& entry_points) {
+  const std::string_view bytes = entry_points;
   return {width,       height,
           orientation, format_of(format),
-          clean,       entry_points ? view(*entry_points) : std::span<const uint8_t>()};
+          clean,       {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}};
 }
 
 void bind_record(py::module_& m) {
@@ -195,20 +210,20 @@ void bind_writers(py::module_& m) {
       .def_property_readonly("tar_size", &ShardWriter::tar_size)
       .def(
           "add",
-          [](ShardWriter& w, const py::object& key, const std::string& extension, const Buffer& payload,
+          [](ShardWriter& w, const py::object& key, const std::string& extension, const py::buffer& payload,
              int32_t label, int32_t width, int32_t height, int32_t orientation, const std::string& format,
-             bool clean, const std::optional<Buffer>& entry_points, const std::string& json,
+             bool clean, const py::bytes& entry_points, const std::string& json,
              const std::optional<BoxesTuple>& box_tuple) {
             const std::string name = bytes_of(key);
             const ImageFacts facts = facts_of(width, height, orientation, format, clean, entry_points);
             const std::optional<Boxes> boxes = boxes_of(box_tuple);
-            const auto data = view(payload);
+            const ByteView data(payload);
             const py::gil_scoped_release release;
-            w.add(name, extension, data, label, facts, json, boxes ? &*boxes : nullptr);
+            w.add(name, extension, data.bytes(), label, facts, json, boxes ? &*boxes : nullptr);
           },
           py::arg("key"), py::arg("extension"), py::arg("payload"), py::arg("label") = -1, py::kw_only(),
           py::arg("width") = 0, py::arg("height") = 0, py::arg("orientation") = 1, py::arg("format") = "",
-          py::arg("clean") = false, py::arg("entry_points") = py::none(), py::arg("json") = "",
+          py::arg("clean") = false, py::arg("entry_points") = py::bytes(), py::arg("json") = "",
           py::arg("boxes") = py::none())
       .def("finish", [](ShardWriter& w) {
         const ShardSummary summary = [&] {
@@ -249,7 +264,7 @@ void bind_writers(py::module_& m) {
           "add",
           [](IndexWriter& w, const py::object& key, uint64_t offset, uint64_t size, int32_t label,
              int32_t width, int32_t height, int32_t orientation, const std::string& format, bool clean,
-             const std::optional<Buffer>& entry_points, const std::optional<BoxesTuple>& box_tuple) {
+             const py::bytes& entry_points, const std::optional<BoxesTuple>& box_tuple) {
             const std::string name = bytes_of(key);
             const ImageFacts facts = facts_of(width, height, orientation, format, clean, entry_points);
             const std::optional<Boxes> boxes = boxes_of(box_tuple);
@@ -258,7 +273,7 @@ void bind_writers(py::module_& m) {
           },
           py::arg("key"), py::arg("offset"), py::arg("size"), py::arg("label") = -1, py::kw_only(),
           py::arg("width") = 0, py::arg("height") = 0, py::arg("orientation") = 1, py::arg("format") = "",
-          py::arg("clean") = false, py::arg("entry_points") = py::none(), py::arg("boxes") = py::none())
+          py::arg("clean") = false, py::arg("entry_points") = py::bytes(), py::arg("boxes") = py::none())
       .def(
           "finish",
           [](IndexWriter& w, const py::object& index) {
@@ -275,12 +290,12 @@ void bind_writers(py::module_& m) {
 void bind_files(py::module_& m) {
   m.def(
       "write_file",
-      [](const py::object& path, const Buffer& data) {
+      [](const py::object& path, const py::buffer& data) {
         const std::string name = bytes_of(path);
-        const auto bytes = view(data);
+        const ByteView bytes(data);
         const py::gil_scoped_release release;
         OutputFile file(name);
-        file.write(bytes);
+        file.write(bytes.bytes());
         file.commit();
       },
       py::arg("path"), py::arg("data"));
@@ -293,7 +308,7 @@ void bind_files(py::module_& m) {
       },
       py::arg("folder"));
   m.def(
-      "xxh3", [](const Buffer& data) { return xxh3(view(data)); }, py::arg("data"));
+      "xxh3", [](const py::buffer& data) { return xxh3(ByteView(data).bytes()); }, py::arg("data"));
   m.def(
       "check_key", [](const py::object& key) { check_key(bytes_of(key)); }, py::arg("key"));
   m.def(

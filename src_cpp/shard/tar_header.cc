@@ -122,7 +122,10 @@ std::string encode_header(std::string_view name, uint64_t size) {
   out += as_text(encode_block("././@PaxHeader", "", record.size(), 'x'));
   out += record;
   out.append(padding(record.size()), '\0');
-  out += as_text(encode_block(name.substr(0, kName.size), "", size, '0'));
+  // What a reader without pax sees: the end of the name, which holds the extension.
+  std::string_view rest = name.substr(name.size() - kName.size);
+  rest.remove_prefix(std::min(rest.find_first_not_of('/'), rest.size()));
+  out += as_text(encode_block(rest, "", size, '0'));
   return out;
 }
 
@@ -146,8 +149,8 @@ Header decode_header(const uint8_t* block) {
   const std::string prefix = posix ? text_field(block, kPrefix) : "";
   if (!prefix.empty()) header.name = prefix + "/" + header.name;
   header.type = static_cast<char>(block[kType.offset]);
+  if (header.type == '\0' && header.name.ends_with('/')) header.type = '5';  // a folder, before POSIX
   if (header.type == '\0' || header.type == '7') header.type = '0';
-  if (header.type == '0' && header.name.ends_with('/')) header.type = '5';  // folders of the oldest archives
   header.size = number_field(block, kSize, "size");
   return header;
 }

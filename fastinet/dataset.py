@@ -1,0 +1,270 @@
+"""A converted or indexed split, for reading."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core, manifest
+from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.hierarchy import Hierarchy
+from fastinet.manifest import ClassInfo, Manifest
+
+__all__ = ["Box", "Dataset", "Keys", "Record"]
+
+Box = tuple[int, int, int, int, int, int]
+_CHUNK = 4096  # keys read at once while iterating
+
+
+class Record:
+    """One image with its label. What it names stays mapped while it lives."""
+
+    __slots__ = ("_core", "index")
+
+    def __init__(self, core: _core.Record, index: int) -> None:
+        self._core = core
+        self.index = index
+
+    @property
+    def payload(self) -> memoryview:
+        """The encoded image as it was found, read-only, not copied; its checksum is compared first.
+
+        Raises:
+            ChecksumError: the bytes are not those that were converted.
+            TruncatedError: the shard has shrunk since it was opened.
+        """
+        self._core.check_payload()
+        return memoryview(self._core)  # type: ignore[arg-type, unused-ignore]  # Buffer before Python 3.12
+
+    @property
+    def label(self) -> int:
+        """Place of the class in ``Dataset.classes``; -1: none."""
+        return self._core.label
+
+    @property
+    def key(self) -> str:
+        """Name of the record, without extension."""
+        return self._core.key
+
+    @property
+    def width(self) -> int:
+        """Of the stored image, before its EXIF orientation, in pixels; 0: not known."""
+        return self._core.width
+
+    @property
+    def height(self) -> int:
+        """As `width`."""
+        return self._core.height
+
+    @property
+    def orientation(self) -> int:
+        """EXIF orientation, 1 to 8."""
+        return self._core.orientation
+
+    @property
+    def format(self) -> str:
+        """As Pillow spells it: "JPEG", "PNG", ...; "": not known."""
+        return self._core.format
+
+    @property
+    def shard(self) -> str:
+        """Path of the tar."""
+        return self._core.shard
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Bounding boxes: (label, xmin, ymin, xmax, ymax, flags), in pixels of `boxes_size`."""
+        boxes = self._core.boxes
+        return boxes[2] if boxes else []
+
+    @property
+    def boxes_size(self) -> tuple[int, int] | None:
+        """Width and height that the boxes refer to, which may differ from the image's; None: no boxes."""
+        boxes = self._core.boxes
+        return boxes[:2] if boxes else None
+
+    def decode(self, **options: Any) -> npt.NDArray[np.uint8]:
+        """The image, uint8 of shape (height, width, 3); `options` are those of :func:`fastinet.decode`."""
+        from fastinet.decode import decode
+
+        return decode(self.payload, **options)
+
+    def __repr__(self) -> str:
+        return f"<Record {self.index} {self.key!r} label={self.label} {self.width}x{self.height}>"
+
+
+class Keys(Sequence[str]):
+    """The keys of all records, read when asked for."""
+
+    def __init__(self, core: _core.ShardedDataset) -> None:
+        self._core = core
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._core.keys(start, max(0, stop - start))
+            return [self[i] for i in range(start, stop, step)]
+        return self._core.record(_place(index, len(self))).key
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _CHUNK):
+            yield from self._core.keys(start, min(_CHUNK, len(self) - start))
+
+
+class Dataset(Sequence[Record]):
+    """The records of one split, in their order on disk. Safe to share between threads; pickles by path.
+
+    Opening reads the manifest and lists its folders; shards are mapped and validated when first touched.
+
+    Attributes:
+        path: the split's folder.
+        manifest: what its ``dataset.json`` says.
+        core: the C++ object that the loader reads from.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens a split's folder, or a folder that holds one split.
+
+        Raises:
+            MissingFileError: no dataset there, or a shard or sidecar of it is missing.
+            ArgumentError: several splits are there; the message lists them.
+            FormatError: the manifest is not valid (ChecksumError: damaged).
+        """
+        self.path = find_split(path)
+        self.manifest: Manifest = manifest.read(self.path)
+        self.core = _core.ShardedDataset(shard_specs(self.path, self.manifest))
+
+    @property
+    def split(self) -> str:
+        """Name of the split."""
+        return self.manifest.split
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """By label."""
+        return self.manifest.classes
+
+    @cached_property
+    def class_to_index(self) -> dict[str, int]:
+        """Label of each class name, as torchvision's ``class_to_idx``."""
+        return {c.name: i for i, c in enumerate(self.classes)}
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """The ``is_a`` graph; empty where the source had none."""
+        return Hierarchy(self.manifest.hierarchy)
+
+    @cached_property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Label of each record, int32 of shape (len(self),), read-only; -1: none."""
+        labels = self.core.labels(0, len(self))
+        labels.flags.writeable = False
+        return labels
+
+    @cached_property
+    def keys(self) -> Keys:
+        """Key of each record."""
+        return Keys(self.core)
+
+    def indices_of(self, classes: Iterable[str | int]) -> npt.NDArray[np.int64]:
+        """Indices of the records of these classes (names or labels), ascending.
+
+        Raises:
+            ArgumentError: a class that the dataset does not have.
+        """
+        wanted = np.zeros(len(self.classes) + 1, bool)  # the last place is that of label -1
+        for c in classes:
+            label = self.class_to_index.get(c) if isinstance(c, str) else int(c)
+            if label is None or not 0 <= label < len(self.classes):
+                raise ArgumentError(
+                    f"{self.path}: no class {c!r} among its {len(self.classes)}", path=str(self.path)
+                )
+            wanted[label] = True
+        labels = self.labels
+        if len(labels) and labels.max() >= len(self.classes):
+            raise ArgumentError(
+                f"{self.path}: label {labels.max()} has no class in the manifest", path=str(self.path)
+            )
+        return np.flatnonzero(wanted[labels])
+
+    def __len__(self) -> int:
+        return len(self.core)
+
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
+    def __getitem__(self, index: int | slice) -> Record | list[Record]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        place = _place(index, len(self))
+        return Record(self.core.record(place), place)
+
+    def __reduce__(self) -> tuple[type[Dataset], tuple[str]]:
+        return Dataset, (str(self.path),)
+
+    def __repr__(self) -> str:
+        counts = f"records={len(self)} classes={len(self.classes)}"
+        return f"<Dataset {str(self.path)!r} split={self.split!r} {counts}>"
+
+    def _refused(self, problem: str) -> ArgumentError:
+        return ArgumentError(f"{self.path}: {problem}", path=str(self.path))
+
+
+def find_split(path: str | os.PathLike[str]) -> Path:
+    """The folder with the manifest: `path`, or its only sub-folder that has one.
+
+    Raises:
+        MissingFileError: there is none.
+        ArgumentError: there are several.
+    """
+    folder = Path(path)
+    if (folder / manifest.FILE_NAME).is_file():
+        return folder
+    splits = sorted(f.parent.name for f in folder.glob(f"*/{manifest.FILE_NAME}")) if folder.is_dir() else []
+    if len(splits) == 1:
+        return folder / splits[0]
+    if splits:
+        raise ArgumentError(
+            f"{folder}: holds several splits ({', '.join(splits)}); name one, as {folder / splits[0]}",
+            path=str(folder),
+        )
+    raise MissingFileError(
+        f"{folder}: no {manifest.FILE_NAME} here or one folder below: not a fastinet dataset",
+        path=str(folder),
+    )
+
+
+def shard_specs(folder: Path, contents: Manifest) -> list[tuple[str, str, int, int, int, int]]:
+    """The manifest's shards as the core takes them."""
+    root = str(folder)
+
+    def located(path: str) -> str:
+        return path if path.startswith("/") else f"{root}/{path}"
+
+    return [
+        (located(s.path), located(s.index_path), s.records, s.bytes, s.index_bytes, s.index_xxh3)
+        for s in contents.shards
+    ]  # fmt: skip
+
+
+def _place(index: int, length: int) -> int:
+    place = index + length if index < 0 else index
+    if not 0 <= place < length:
+        # IndexError, so that Python's sequence protocol ends where it should.
+        raise IndexError(f"record {index} of a dataset of {length}")
+    return place

@@ -1,0 +1,278 @@
+"""``dataset.json``: what a split holds, as FORMAT.md defines it. Read strictly, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from fastinet import _core
+from fastinet.errors import ChecksumError, FormatError, MissingFileError, ShardIOError, UnsupportedError
+
+__all__ = ["FILE_NAME", "FORMAT_VERSION", "ClassInfo", "Manifest", "ShardInfo", "read", "write"]
+
+T = TypeVar("T")
+E = TypeVar("E", FormatError, UnsupportedError)
+
+FILE_NAME = "dataset.json"
+FORMAT_VERSION = 1
+ENCODINGS = ("jpeg",)
+
+# The file's last line but one; the checksum is of all bytes before this.
+_TAIL = re.compile(rb',\n  "manifest_xxh3": "([0-9a-f]{16})"\n}\n\Z')
+_TAIL_SIZE = len(b',\n  "manifest_xxh3": "0123456789abcdef"\n}\n')
+_HASH = re.compile(r"[0-9a-f]{16}\Z")
+
+
+class ShardInfo(NamedTuple):
+    """One shard.
+
+    Attributes:
+        path: of the tar, relative to the manifest's folder, with ``/``; or absolute.
+        records: number of records.
+        bytes: size of the tar.
+        xxh3: XXH3-64 of the tar.
+        index_path: of the sidecar, as `path`.
+        index_bytes: size of the sidecar.
+        index_xxh3: checksum of the sidecar's header and tables.
+    """
+
+    path: str
+    records: int
+    bytes: int
+    xxh3: int
+    index_path: str
+    index_bytes: int
+    index_xxh3: int
+
+
+@dataclass(frozen=True)
+class ClassInfo:
+    """One class; its place in the manifest's list is its label.
+
+    Attributes:
+        name: WNID or folder name; unique in a dataset.
+        words: synonyms, the most usual first. Two classes may share words.
+        gloss: definition in a sentence; empty: none.
+        details: further values, such as ``ilsvrc2012_id``.
+    """
+
+    name: str
+    words: tuple[str, ...] = ()
+    gloss: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What ``dataset.json`` says.
+
+    Attributes:
+        split: name of the split.
+        classes: by label.
+        shards: in the order of their records.
+        encoding: of the payloads.
+        hierarchy: pairs (parent, child) of class or inner-node names; a directed acyclic graph.
+        created_by: how the dataset was made: source, options, version of fastinet. No times.
+    """
+
+    split: str
+    classes: tuple[ClassInfo, ...]
+    shards: tuple[ShardInfo, ...]
+    encoding: str = "jpeg"
+    hierarchy: tuple[tuple[str, str], ...] = ()
+    created_by: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def records(self) -> int:
+        """Number of records of all shards."""
+        return sum(shard.records for shard in self.shards)
+
+
+def write(folder: str | os.PathLike[str], manifest: Manifest) -> None:
+    """Writes ``folder/dataset.json``; the old one stays until the new one is complete.
+
+    The same manifest gives the same bytes.
+
+    Raises:
+        ShardIOError: the operating system refused.
+    """
+    path = Path(folder) / FILE_NAME
+    head: dict[str, Any] = {
+        "format_version": FORMAT_VERSION,
+        "split": manifest.split,
+        "encoding": manifest.encoding,
+        "created_by": dict(manifest.created_by),
+        "records": manifest.records,
+    }
+    lines = [f'  "{name}": {_json(value)}' for name, value in head.items()]
+    lines.append(_rows("classes", [_class_row(c) for c in manifest.classes]))
+    lines.append(_rows("hierarchy", [list(edge) for edge in manifest.hierarchy]))
+    lines.append(_rows("shards", [_shard_row(s) for s in manifest.shards]))
+    body = ("{\n" + ",\n".join(lines)).encode()
+    tail = f',\n  "manifest_xxh3": "{_core.xxh3(body):016x}"\n}}\n'.encode()
+    _core.write_file(os.fsencode(path), body + tail)
+
+
+def read(folder: str | os.PathLike[str]) -> Manifest:
+    """Reads ``folder/dataset.json``.
+
+    Raises:
+        MissingFileError: there is none.
+        ChecksumError: its bytes are not those that were written.
+        UnsupportedError: of another version or encoding than this fastinet reads.
+        FormatError: a field is missing or has a value that FORMAT.md does not allow.
+    """
+    path = Path(folder) / FILE_NAME
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: manifest is missing", path=str(path)) from None
+    except OSError as e:
+        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
+    tail = _TAIL.match(data, max(0, len(data) - _TAIL_SIZE))
+    if tail is None:
+        raise FormatError(f"{path}: not a complete fastinet manifest: it does not end with its checksum",
+                          path=str(path))  # fmt: skip
+    expected, found = tail[1].decode(), f"{_core.xxh3(data[: tail.start()]):016x}"
+    if found != expected:
+        raise ChecksumError(
+            f"{path}: manifest is damaged: expected XXH3 {expected}, found {found}",
+            path=str(path), expected=expected, found=found,
+        )  # fmt: skip
+    try:
+        fields = json.loads(data)
+    except ValueError as e:
+        raise FormatError(f"{path}: not JSON: {e}", path=str(path)) from None
+    return _Reader(str(path)).manifest(fields)
+
+
+class _Reader:
+    """From parsed JSON to a manifest; errors name the field."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def manifest(self, fields: Any) -> Manifest:
+        if not isinstance(fields, dict):
+            raise self._error("the top level", "an object", fields)
+        version = self._get(fields, "format_version", int)
+        if version != FORMAT_VERSION:
+            raise self._unsupported("format_version", f"{FORMAT_VERSION}", version)
+        encoding = self._get(fields, "encoding", str)
+        if encoding not in ENCODINGS:
+            raise self._unsupported("encoding", " or ".join(ENCODINGS), encoding)
+        manifest = Manifest(
+            split=self._get(fields, "split", str),
+            classes=self._each(fields, "classes", self._class),
+            shards=self._each(fields, "shards", self._shard),
+            encoding=encoding,
+            hierarchy=self._each(fields, "hierarchy", self._edge),
+            created_by=self._get(fields, "created_by", dict),
+        )  # fmt: skip
+        names = {c.name for c in manifest.classes}
+        if len(names) != len(manifest.classes):
+            raise self._error(
+                "classes", "names that differ", f"{len(manifest.classes) - len(names)} repeated"
+            )
+        if self._get(fields, "records", int) != manifest.records:
+            raise self._error("records", f"{manifest.records}, the sum over the shards", fields["records"])
+        return manifest
+
+    def _each(self, fields: Mapping[str, Any], name: str, parse: Callable[[int, Any], T]) -> tuple[T, ...]:
+        return tuple(parse(i, row) for i, row in enumerate(self._get(fields, name, list)))
+
+    def _class(self, i: int, row: Any) -> ClassInfo:
+        where = f"classes[{i}]"
+        if not isinstance(row, dict):
+            raise self._error(where, "an object", row)
+        rest = dict(row)
+        name, words, gloss = rest.pop("name", None), rest.pop("words", []), rest.pop("gloss", "")
+        if not isinstance(name, str) or not name:
+            raise self._error(f"{where}.name", "a name", name)
+        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+            raise self._error(f"{where}.words", "a list of strings", words)
+        if not isinstance(gloss, str):
+            raise self._error(f"{where}.gloss", "a string", gloss)
+        return ClassInfo(name, tuple(words), gloss, rest)
+
+    def _shard(self, i: int, row: Any) -> ShardInfo:
+        try:
+            path, index = row["path"], row.get("index")
+            if index is None:
+                index = default_index(path)
+            counts = (row["records"], row["bytes"], row["index_bytes"])
+            hashes = (row["xxh3"], row["index_xxh3"])
+        except (KeyError, TypeError, AttributeError):
+            wanted = "an object with path, records, bytes, xxh3, index_bytes and index_xxh3"
+            raise self._error(f"shards[{i}]", wanted, row) from None
+        if not (isinstance(path, str) and isinstance(index, str) and path and index):
+            raise self._error(f"shards[{i}].path", "a path", path)
+        for count in counts:
+            if type(count) is not int or not 0 <= count < 1 << 63:
+                raise self._error(f"shards[{i}]", "counts and sizes of 0 or more", count)
+        for text in hashes:
+            if not isinstance(text, str) or not _HASH.match(text):
+                raise self._error(f"shards[{i}]", "hashes of 16 hexadecimal digits", text)
+        return ShardInfo(
+            path, counts[0], counts[1], int(hashes[0], 16), index, counts[2], int(hashes[1], 16)
+        )  # fmt: skip
+
+    def _edge(self, i: int, edge: Any) -> tuple[str, str]:
+        if not isinstance(edge, list) or len(edge) != 2 or not all(isinstance(name, str) for name in edge):
+            raise self._error(f"hierarchy[{i}]", "a pair of names", edge)
+        return edge[0], edge[1]
+
+    def _get(self, fields: Mapping[str, Any], name: str, kind: type) -> Any:
+        value = fields.get(name)
+        if type(value) is not kind:
+            kinds = {int: "an integer", str: "a string", list: "a list", dict: "an object"}
+            raise self._error(name, kinds[kind], value if name in fields else "nothing")
+        return value
+
+    def _error(self, name: str, expected: str, found: Any) -> FormatError:
+        return self._make(FormatError, name, expected, found)
+
+    def _unsupported(self, name: str, expected: str, found: Any) -> UnsupportedError:
+        return self._make(UnsupportedError, name, expected, found)
+
+    def _make(self, kind: type[E], name: str, expected: str, found: Any) -> E:
+        text = found if isinstance(found, str) else _json(found)
+        text = text if len(text) <= 80 else text[:77] + "..."
+        message = f"{self._path}: {name}: expected {expected}, found {text}"
+        return kind(message, path=self._path, expected=expected, found=text)
+
+
+def default_index(path: str) -> str:
+    """Path of the sidecar that lies beside a tar: the tar's with ``.idx`` for ``.tar``."""
+    return (path[: -len(".tar")] if path.endswith(".tar") else path) + ".idx"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=True, default=list)
+
+
+def _rows(name: str, rows: Sequence[Any]) -> str:
+    """A list with one row a line, so that a person can read it and a tool can compare it."""
+    lines = ",\n".join("    " + json.dumps(row, ensure_ascii=True) for row in rows)
+    return f'  "{name}": [\n{lines}\n  ]' if rows else f'  "{name}": []'
+
+
+def _class_row(c: ClassInfo) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": c.name}
+    if c.words:
+        row["words"] = list(c.words)
+    if c.gloss:
+        row["gloss"] = c.gloss
+    return row | {name: c.details[name] for name in sorted(c.details)}
+
+
+def _shard_row(s: ShardInfo) -> dict[str, Any]:
+    row: dict[str, Any] = {"path": s.path, "records": s.records, "bytes": s.bytes, "xxh3": f"{s.xxh3:016x}"}
+    if s.index_path != default_index(s.path):
+        row["index"] = s.index_path
+    return row | {"index_bytes": s.index_bytes, "index_xxh3": f"{s.index_xxh3:016x}"}
