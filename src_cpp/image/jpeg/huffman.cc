@@ -5,18 +5,18 @@
 namespace fastinet::jpeg {
 namespace {
 
-HuffmanEntry pack(int bits, HuffmanEntry flags, uint32_t run, int value) {
-  return static_cast<HuffmanEntry>(bits) | flags | run << 8 | static_cast<uint32_t>(value) << 16;
+HuffmanEntry pack(int bits, HuffmanEntry flags, uint32_t advance, int value) {
+  return static_cast<HuffmanEntry>(bits) | flags | advance << 8 | static_cast<uint32_t>(value) << 16;
 }
 
 // The entry for a symbol whose code is `length` bits long; its value bits, if any, still to be read.
 HuffmanEntry symbol_entry(uint8_t symbol, int length, TableKind kind) {
   const int size = kind == TableKind::kDc ? symbol : symbol & 15;
   const uint32_t run = kind == TableKind::kDc ? 0 : symbol >> 4;
-  if (size > 0) return pack(length, kPartial, run, size);
+  if (size > 0) return pack(length, kPartial, run + 1, size);
   // Without a value: a DC difference of zero, a run of 16 zeros, or the end of the block. libjpeg takes
   // every run of less than 16 without a value as the end.
-  return pack(length, 0, kind == TableKind::kDc || run == 15 ? run : kEndOfBlock, 0);
+  return pack(length, 0, kind == TableKind::kDc || run == 15 ? run + 1 : kEndOfBlock, 0);
 }
 
 }  // namespace
@@ -44,7 +44,7 @@ bool HuffmanTable::build(Bytes spec, TableKind kind) {
       }
       for (int bits = 0; bits < 1 << size; ++bits) {
         const int value = bits < 1 << (size - 1) ? bits - (1 << size) + 1 : bits;
-        slot = std::fill_n(slot, 1 << spare, pack(length + size, 0, entry_run(entry), value));
+        slot = std::fill_n(slot, 1 << spare, pack(length + size, 0, entry_advance(entry), value));
       }
     }
     if (code >= 1u << length) return false;

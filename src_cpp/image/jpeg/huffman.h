@@ -17,15 +17,15 @@ enum class TableKind : uint8_t { kDc, kAc };
 //   bits 0-5    bits to consume: code and value (code only, if kPartial)
 //   bit 6       kPartial: the value's bits follow the code, did not fit the look-up
 //   bit 7       kLong: the code itself is longer than the look-up, or none; see HuffmanTable::find
-//   bits 8-15   zero coefficients to skip before this one; kEndOfBlock: none follows
+//   bits 8-15   coefficients to advance: the zeros before this one, and itself; kEndOfBlock: none follows
 //   bits 16-31  the coefficient, signed (its size in bits, if kPartial)
 using HuffmanEntry = uint32_t;
 inline constexpr HuffmanEntry kPartial = 1u << 6;
 inline constexpr HuffmanEntry kLong = 1u << 7;
-inline constexpr uint32_t kEndOfBlock = 128;  // > 63 + any run, so that a sum still tells the two apart
+inline constexpr uint32_t kEndOfBlock = 128;  // > 63 + any advance, so that a sum still tells the two apart
 
 inline uint32_t entry_bits(HuffmanEntry e) { return e & 63; }
-inline uint32_t entry_run(HuffmanEntry e) { return e >> 8 & 255; }
+inline uint32_t entry_advance(HuffmanEntry e) { return e >> 8 & 255; }
 inline int entry_value(HuffmanEntry e) { return static_cast<int16_t>(e >> 16); }
 inline int entry_size(HuffmanEntry e) { return static_cast<int>(e >> 16); }
 

@@ -14,13 +14,13 @@ constexpr int kMaxDcSize = 11;
 constexpr int kMaxAcSize = 10;
 constexpr int kDcBound = 2048;
 
-// Where in a group the k-th coded coefficient of its first block lies. Beyond the 63rd, where broken runs and
-// the end of a block lead, it is a slot that nobody reads.
+// Where in a group its first block's coefficient lies at which k arrives, counting from 1 for the DC
+// coefficient. Beyond 64, where broken runs and the end of a block lead, it is a slot that nobody reads.
 constexpr auto kSlot = [] {
-  std::array<uint16_t, 64 + kEndOfBlock + 64> slot{};
+  std::array<uint16_t, 64 + kEndOfBlock> slot{};
   slot.fill(64 * kBlocksPerGroup);
   for (int k = 0; k < 64; ++k) {
-    slot[k] = static_cast<uint16_t>((kZigzag[k] >> 3) * 8 * kBlocksPerGroup + (kZigzag[k] & 7));
+    slot[k + 1] = static_cast<uint16_t>((kZigzag[k] >> 3) * 8 * kBlocksPerGroup + (kZigzag[k] & 7));
   }
   return slot;
 }();
@@ -31,54 +31,52 @@ template <bool kStore>
 [[gnu::always_inline]] inline uint32_t decode_block(BitReader& reader, const HuffmanTable& dc_table,
                                                     const HuffmanTable& ac_table, int& dc, int16_t* out) {
   BitReader r = reader;
-  uint32_t bad = 0;
   r.refill();
   HuffmanEntry e = dc_table.lookup(r.bits);
   if (e & (kPartial | kLong)) [[unlikely]] {
     if (e & kLong) e = dc_table.find(r.bits);
     if (e == 0) return 1;
-    r.consume(static_cast<int>(entry_bits(e)));
+    r.consume(e);
     if (e & kPartial) {
       const int size = entry_size(e);
       if (size > kMaxDcSize) return 1;
       dc += r.value(size);
     }
   } else {
-    r.consume(static_cast<int>(entry_bits(e)));
+    r.consume(e);
     dc += entry_value(e);
   }
-  bad |= static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
+  uint32_t bad = static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
   if constexpr (kStore) out[0] = static_cast<int16_t>(dc);
 
-  // Three look-ups of at most kLookupBits fit one refill; a code or value that does not fit them starts anew.
+  // A refill lasts for as many look-ups; a code or value that does not fit the look-up starts anew.
+  constexpr int kLookupsPerRefill = 56 / HuffmanTable::kLookupBits;
   uint32_t k = 1;
-  while (k < 64) {
+  do {
     r.refill();
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < kLookupsPerRefill; ++i) {
       e = ac_table.lookup(r.bits);
       if (e & (kPartial | kLong)) [[unlikely]] {
         r.refill();
         if (e & kLong) e = ac_table.find(r.bits);
         if (e == 0) return 1;
-        r.consume(static_cast<int>(entry_bits(e)));
-        k += entry_run(e);
+        r.consume(e);
+        k += entry_advance(e);
         if (e & kPartial) {
           const int size = entry_size(e);
           if (size > kMaxAcSize) return 1;
           const int value = r.value(size);
           if constexpr (kStore) out[kSlot[k]] = static_cast<int16_t>(value);
         }
-        ++k;
         break;
       }
-      k += entry_run(e);
-      r.consume(static_cast<int>(entry_bits(e)));
-      if constexpr (kStore) out[kSlot[k]] = static_cast<int16_t>(entry_value(e));
-      ++k;
+      k += entry_advance(e);
+      r.consume(e);
+      if constexpr (kStore) out[kSlot[k]] = static_cast<int16_t>(e >> 16);
       if (k >= 64) break;
     }
-  }
-  // 64: the last coefficient; kEndOfBlock + 2 to kEndOfBlock + 64: the end of the block; 65 to 79: a run
+  } while (k < 64);
+  // 64: the last coefficient; kEndOfBlock + 1 to kEndOfBlock + 63: the end of the block; 65 to 79: a run
   // beyond the block.
   bad |= static_cast<uint32_t>((k & (kEndOfBlock - 1)) > 64);
   reader = r;
@@ -96,10 +94,9 @@ bool McuDecoder::begin(const Header& header, Bytes data) {
     const HuffmanTable* dc = cache_.get(component.dc_table, TableKind::kDc);
     const HuffmanTable* ac = cache_.get(component.ac_table, TableKind::kAc);
     if (!dc || !ac) return false;
-    h_[c] = component.h;
     for (uint8_t down = 0; down < component.v; ++down) {
       for (uint8_t across = 0; across < component.h; ++across) {
-        blocks_[blocks_per_mcu_++] = {dc, ac, static_cast<uint8_t>(c), across, down};
+        blocks_[blocks_per_mcu_++] = {dc, ac, static_cast<uint8_t>(c), component.h, across, down};
       }
     }
   }
@@ -140,7 +137,7 @@ bool McuDecoder::run(int mcus, const CoefficientTarget* target, int first) {
         const Block& block = blocks_[b];
         int16_t* out = nullptr;
         if constexpr (kStore) {
-          const int column = first * h_[block.component] + block.across;
+          const uint32_t column = static_cast<uint32_t>(first) * block.h + block.across;
           out = (*target)[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
                 column % kBlocksPerGroup * 8;
         }

@@ -43,7 +43,7 @@ class McuDecoder {
   struct Block {
     const HuffmanTable* dc;
     const HuffmanTable* ac;
-    uint8_t component, across, down;  // position in the MCU's blocks of the component
+    uint8_t component, h, across, down;  // position in the MCU's h x v blocks of the component
   };
 
   template <bool kStore>
@@ -56,7 +56,6 @@ class McuDecoder {
   Bytes scan_;
   std::array<Block, kMaxBlocksPerMcu> blocks_{};
   int blocks_per_mcu_ = 0;
-  std::array<uint8_t, kMaxComponents> h_{};
   std::array<int, kMaxComponents> dc_{};
   int restart_interval_ = 0;
   int64_t until_restart_ = 0;  // MCUs; without an interval: more than there are
