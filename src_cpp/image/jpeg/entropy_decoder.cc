@@ -110,7 +110,8 @@ Unsuited EntropyDecoder::begin(const Header& header, Bytes data, const EntryPoin
   impl_->window = window;
   impl_->row = window.top;
   impl_->mcu = 0;
-  if (!impl_->decoder.begin(header, data)) return Unsuited::kTables;
+  const Skipping skipping = entries.empty() ? Skipping::kMuch : Skipping::kLittle;
+  if (!impl_->decoder.begin(header, data, skipping)) return Unsuited::kTables;
   if (entries.empty() && !impl_->decoder.seek(0, EntryPoint{})) return Unsuited::kTruncated;
   impl_->lay_out();
   return Unsuited::kNone;

@@ -59,7 +59,7 @@ bool HuffmanTable::build(Bytes spec, TableKind kind) {
 
 HuffmanEntry HuffmanTable::find(uint64_t window) const {
   const uint32_t bits = static_cast<uint32_t>(window >> 48);
-  for (int length = kLookupBits + 1; length <= 16; ++length) {
+  for (int length = 1; length <= 16; ++length) {
     if (bits < limit_[length]) {
       const int32_t code = static_cast<int32_t>(bits >> (16 - length));
       return symbol_entry(spec_[16 + first_[length] + code], length, kind_);
@@ -80,7 +80,31 @@ const HuffmanTable* HuffmanCache::get(Bytes spec, TableKind kind) {
   Slot& slot = *std::min_element(slots_.begin(), slots_.end(),
                                  [](const Slot& a, const Slot& b) { return a.used < b.used; });
   slot.used = calls_;
+  slot.has_skip = false;
   return slot.table.build(spec, kind) ? &slot.table : nullptr;
+}
+
+const SkipTable* HuffmanCache::skip_table(const HuffmanTable* table) {
+  const auto slot =
+      std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return &s.table == table; });
+  if (!slot->has_skip) slot->skip.build(slot->table);
+  slot->has_skip = true;
+  return &slot->skip;
+}
+
+void SkipTable::build(const HuffmanTable& table) {
+  for (uint32_t i = 0; i < lookup_.size(); ++i) {
+    uint32_t bits = 0, advance = 0;
+    while (bits < kLookupBits && advance < kEndOfBlock) {
+      const uint64_t window = static_cast<uint64_t>(i) << (64 - kLookupBits + bits);
+      const HuffmanEntry e = table.find(window);
+      const uint32_t size = e & kPartial ? static_cast<uint32_t>(entry_size(e)) : 0;
+      if (e == 0 || bits + entry_bits(e) > kLookupBits || size > kMaxAcSize) break;
+      bits += entry_bits(e) + size;
+      advance += entry_advance(e);
+    }
+    lookup_[i] = static_cast<uint16_t>(bits | (bits == 0 ? kNone : advance) << 8);
+  }
 }
 
 }  // namespace fastinet::jpeg

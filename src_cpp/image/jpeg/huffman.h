@@ -24,10 +24,32 @@ inline constexpr HuffmanEntry kPartial = 1u << 6;
 inline constexpr HuffmanEntry kLong = 1u << 7;
 inline constexpr uint32_t kEndOfBlock = 128;  // > 63 + any advance, so that a sum still tells the two apart
 
+// Sizes beyond these do not occur in 8-bit data (T.81 tables F.1 and F.2).
+inline constexpr int kMaxDcSize = 11;
+inline constexpr int kMaxAcSize = 10;
+
 inline uint32_t entry_bits(HuffmanEntry e) { return e & 63; }
 inline uint32_t entry_advance(HuffmanEntry e) { return e >> 8 & 255; }
 inline int entry_value(HuffmanEntry e) { return static_cast<int16_t>(e >> 16); }
 inline int entry_size(HuffmanEntry e) { return static_cast<int>(e >> 16); }
+
+// Passes over coefficients of which nothing need be kept: as many whole ones as one look-up shows the codes
+// of.
+class SkipTable {
+ public:
+  static constexpr int kLookupBits = 11;
+  static constexpr int kMaxBits = kLookupBits + kMaxAcSize;  // that an entry consumes
+  static constexpr uint32_t kNone = 192;                     // advance of windows that show no whole code
+
+  // bits 0-7: bits to consume; bits 8-15: coefficients to advance, kEndOfBlock and more if the last code is
+  // the end of the block.
+  uint32_t lookup(uint64_t window) const { return lookup_[window >> (64 - kLookupBits)]; }
+
+  void build(const class HuffmanTable& table);
+
+ private:
+  std::array<uint16_t, size_t{1} << kLookupBits> lookup_;
+};
 
 class HuffmanTable {
  public:
@@ -40,8 +62,8 @@ class HuffmanTable {
   // The entry for the first kLookupBits of a window of bits whose first bit is the highest.
   HuffmanEntry lookup(uint64_t window) const { return lookup_[window >> (64 - kLookupBits)]; }
 
-  // For kLong: the same as a kPartial entry (or one complete: EOB, run of 16, zero difference), or 0 when
-  // no code matches.
+  // Without the value: a kPartial entry, or a complete one for codes that have none (zero difference, run of
+  // 16, end of the block), or 0 when no code matches. For kLong, and where the value does not matter.
   HuffmanEntry find(uint64_t window) const;
 
   bool same(Bytes spec, TableKind kind) const {
@@ -64,11 +86,16 @@ class HuffmanCache {
   // an image needs its tables.
   const HuffmanTable* get(Bytes spec, TableKind kind);
 
+  // The skip table of an AC table that get() returned, valid as long. Built at the first call.
+  const SkipTable* skip_table(const HuffmanTable* table);
+
  private:
   static constexpr size_t kCapacity = 16;
   static_assert(kCapacity > 2 * kMaxComponents);
   struct Slot {
     HuffmanTable table;
+    SkipTable skip;
+    bool has_skip = false;
     uint64_t used = 0;  // when: the value of calls_
   };
   std::vector<Slot> slots_;

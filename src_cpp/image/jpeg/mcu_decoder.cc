@@ -9,9 +9,6 @@
 namespace fastinet::jpeg {
 namespace {
 
-// Sizes beyond these do not occur in 8-bit data (T.81 tables F.1 and F.2).
-constexpr int kMaxDcSize = 11;
-constexpr int kMaxAcSize = 10;
 constexpr int kDcBound = 2048;
 
 // Where in a group its first block's coefficient lies at which k arrives, counting from 1 for the DC
@@ -25,16 +22,13 @@ constexpr auto kSlot = [] {
   return slot;
 }();
 
-// Decodes one block into `out`, the block's place in its (zero) group, if kStore. Returns 0, or what is not
-// 0 for codes, runs or values that no 8-bit JPEG holds.
-template <bool kStore>
-[[gnu::always_inline]] inline uint32_t decode_block(BitReader& reader, const HuffmanTable& dc_table,
-                                                    const HuffmanTable& ac_table, int& dc, int16_t* out) {
-  BitReader r = reader;
+// The functions below return 0, or what is not 0 for codes, runs or values that no 8-bit JPEG holds.
+
+[[gnu::always_inline]] inline uint32_t decode_dc(BitReader& r, const HuffmanTable& table, int& dc) {
   r.refill();
-  HuffmanEntry e = dc_table.lookup(r.bits);
+  HuffmanEntry e = table.lookup(r.bits);
   if (e & (kPartial | kLong)) [[unlikely]] {
-    if (e & kLong) e = dc_table.find(r.bits);
+    if (e & kLong) e = table.find(r.bits);
     if (e == 0) return 1;
     r.consume(e);
     if (e & kPartial) {
@@ -46,7 +40,19 @@ template <bool kStore>
     r.consume(e);
     dc += entry_value(e);
   }
-  uint32_t bad = static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
+  return static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
+}
+
+// Where decoding a block has ended: at 64 with its last coefficient, or within this range with the code for
+// the end of the block. 65 to 79 is a run beyond the block.
+inline bool is_block_end(uint32_t k) { return k == 64 || k - (kEndOfBlock + 1) < 63; }
+
+// Decodes one block into `out`, the block's place in its (zero) group, if kStore.
+template <bool kStore>
+[[gnu::always_inline]] inline uint32_t decode_block(BitReader& reader, const HuffmanTable& dc_table,
+                                                    const HuffmanTable& ac_table, int& dc, int16_t* out) {
+  BitReader r = reader;
+  const uint32_t bad = decode_dc(r, dc_table, dc);
   if constexpr (kStore) out[0] = static_cast<int16_t>(dc);
 
   // A refill lasts for as many look-ups; a code or value that does not fit the look-up starts anew.
@@ -55,7 +61,7 @@ template <bool kStore>
   do {
     r.refill();
     for (int i = 0; i < kLookupsPerRefill; ++i) {
-      e = ac_table.lookup(r.bits);
+      HuffmanEntry e = ac_table.lookup(r.bits);
       if (e & (kPartial | kLong)) [[unlikely]] {
         r.refill();
         if (e & kLong) e = ac_table.find(r.bits);
@@ -76,16 +82,55 @@ template <bool kStore>
       if (k >= 64) break;
     }
   } while (k < 64);
-  // 64: the last coefficient; kEndOfBlock + 1 to kEndOfBlock + 63: the end of the block; 65 to 79: a run
-  // beyond the block.
-  bad |= static_cast<uint32_t>((k & (kEndOfBlock - 1)) > 64);
   reader = r;
-  return bad;
+  return bad | !is_block_end(k);
+}
+
+// Passes over one block but for its DC coefficient.
+[[gnu::always_inline]] inline uint32_t skip_block(BitReader& reader, const HuffmanTable& dc_table,
+                                                  const HuffmanTable& ac_table, const SkipTable& skip_table,
+                                                  int& dc) {
+  BitReader r = reader;
+  const uint32_t bad = decode_dc(r, dc_table, dc);
+  constexpr int kLookupsPerRefill = 56 / SkipTable::kMaxBits;
+  uint32_t k = 1;
+  for (;;) {
+    r.refill();
+    for (int i = 0; i < kLookupsPerRefill; ++i) {
+      uint32_t e = skip_table.lookup(r.bits);
+      const uint32_t next = k + (e >> 8);
+      if (next < 64) {
+        r.consume(e & 255);
+        k = next;
+        continue;
+      }
+      if (is_block_end(next)) {
+        r.consume(e & 255);
+        reader = r;
+        return bad;
+      }
+      // The look-up shows no whole code, or codes of the next block too: one code at a time.
+      r.refill();
+      e = ac_table.find(r.bits);
+      if (e == 0) return 1;
+      r.consume(e);
+      k += entry_advance(e);
+      if (e & kPartial) {
+        if (entry_size(e) > kMaxAcSize) return 1;
+        r.consume(static_cast<uint32_t>(entry_size(e)));
+      }
+      if (k >= 64) {
+        reader = r;
+        return bad | !is_block_end(k);
+      }
+      break;
+    }
+  }
 }
 
 }  // namespace
 
-bool McuDecoder::begin(const Header& header, Bytes data) {
+bool McuDecoder::begin(const Header& header, Bytes data, Skipping skipping) {
   scan_ = data.subspan(header.scan_offset);
   restart_interval_ = header.restart_interval;
   blocks_per_mcu_ = 0;
@@ -94,9 +139,10 @@ bool McuDecoder::begin(const Header& header, Bytes data) {
     const HuffmanTable* dc = cache_.get(component.dc_table, TableKind::kDc);
     const HuffmanTable* ac = cache_.get(component.ac_table, TableKind::kAc);
     if (!dc || !ac) return false;
+    const SkipTable* skip = skipping == Skipping::kMuch ? cache_.skip_table(ac) : nullptr;
     for (uint8_t down = 0; down < component.v; ++down) {
       for (uint8_t across = 0; across < component.h; ++across) {
-        blocks_[blocks_per_mcu_++] = {dc, ac, static_cast<uint8_t>(c), component.h, across, down};
+        blocks_[blocks_per_mcu_++] = {dc, ac, skip, static_cast<uint8_t>(c), component.h, across, down};
       }
     }
   }
@@ -122,10 +168,9 @@ bool McuDecoder::restart_if_due() {
   return true;
 }
 
-template <bool kStore>
-bool McuDecoder::run(int mcus, const CoefficientTarget* target, int first) {
+template <class DecodeBlock>
+bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
   const int last = first + mcus;
-  uint32_t bad = 0;
   while (first < last) {
     if (!restart_if_due()) return false;
     const int stop = static_cast<int>(std::min<int64_t>(last, first + until_restart_));
@@ -133,15 +178,9 @@ bool McuDecoder::run(int mcus, const CoefficientTarget* target, int first) {
     BitReader bits = bits_;
     for (; first < stop; ++first) {
       if (!reader_.ensure(bits)) return false;
+      uint32_t bad = 0;
       for (int b = 0; b < blocks_per_mcu_; ++b) {
-        const Block& block = blocks_[b];
-        int16_t* out = nullptr;
-        if constexpr (kStore) {
-          const uint32_t column = static_cast<uint32_t>(first) * block.h + block.across;
-          out = (*target)[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
-                column % kBlocksPerGroup * 8;
-        }
-        bad |= decode_block<kStore>(bits, *block.dc, *block.ac, dc_[block.component], out);
+        bad |= decode_block(bits, blocks_[b], dc_[blocks_[b].component], static_cast<uint32_t>(first));
       }
       if (bad != 0) return false;
     }
@@ -150,10 +189,24 @@ bool McuDecoder::run(int mcus, const CoefficientTarget* target, int first) {
   return true;
 }
 
-bool McuDecoder::skip(int mcus) { return run<false>(mcus, nullptr, 0); }
+bool McuDecoder::skip(int mcus) {
+  if (blocks_[0].skip) {
+    return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+      return skip_block(bits, *block.dc, *block.ac, *block.skip, dc);
+    });
+  }
+  return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+    return decode_block<false>(bits, *block.dc, *block.ac, dc, nullptr);
+  });
+}
 
 bool McuDecoder::decode(int mcus, const CoefficientTarget& target, int first) {
-  return run<true>(mcus, &target, first);
+  return run(mcus, first, [&](BitReader& bits, const Block& block, int& dc, uint32_t mcu) {
+    const uint32_t column = mcu * block.h + block.across;
+    int16_t* out = target[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
+                   column % kBlocksPerGroup * 8;
+    return decode_block<true>(bits, *block.dc, *block.ac, dc, out);
+  });
 }
 
 bool McuDecoder::entry(EntryPoint& entry) {

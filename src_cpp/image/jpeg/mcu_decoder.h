@@ -16,10 +16,13 @@ namespace fastinet::jpeg {
 // Where a component's coefficients go: the first group of each of its block rows, see entropy_decoder.h.
 using CoefficientTarget = std::array<std::array<int16_t*, 2>, kMaxComponents>;
 
+// How much of a scan skip() will pass over: tables that make it fast pay from some ten thousand blocks on.
+enum class Skipping : uint8_t { kLittle, kMuch };
+
 class McuDecoder {
  public:
   // False for Huffman tables that libjpeg-turbo refuses. `data` (the whole file) must outlive the decoding.
-  bool begin(const Header& header, Bytes data);
+  bool begin(const Header& header, Bytes data, Skipping skipping);
 
   // Goes to MCU number `mcu` (counted over the whole image), which `entry` says how to enter. Nothing at byte
   // `limit` of the scan or beyond belongs to what will be decoded.
@@ -43,11 +46,12 @@ class McuDecoder {
   struct Block {
     const HuffmanTable* dc;
     const HuffmanTable* ac;
+    const SkipTable* skip;               // null with Skipping::kLittle
     uint8_t component, h, across, down;  // position in the MCU's h x v blocks of the component
   };
 
-  template <bool kStore>
-  bool run(int mcus, const CoefficientTarget* target, int first);
+  template <class DecodeBlock>
+  bool run(int mcus, int first, const DecodeBlock& decode_block);
   bool restart_if_due();
 
   HuffmanCache cache_;

@@ -15,7 +15,7 @@ ScanResult Scanner::scan(const Header& header, Bytes data) {
   McuDecoder& decoder = impl_->decoder;
   const size_t mcus = static_cast<size_t>(header.mcu_rows) * header.mcu_columns;
   ScanResult result;
-  if (!decoder.begin(header, data) || !decoder.seek(0, EntryPoint{})) return result;
+  if (!decoder.begin(header, data, Skipping::kMuch) || !decoder.seek(0, EntryPoint{})) return result;
   std::vector<EntryPoint> entries;
   entries.reserve(std::min(mcus, data.size()));
   for (size_t i = 0; i < mcus; ++i) {
@@ -28,7 +28,8 @@ ScanResult Scanner::scan(const Header& header, Bytes data) {
 }
 
 std::vector<uint8_t> make_entry_points(const Header& header, Bytes data) {
-  const ScanResult result = Scanner().scan(header, data);
+  static thread_local Scanner scanner;  // for its tables, which most files share
+  const ScanResult result = scanner.scan(header, data);
   if (!result.complete) return {};
   return pack_entry_points(header, data.size(), result.entries, kEntryPointShare);
 }

@@ -11,7 +11,7 @@
 namespace fastinet::jpeg {
 
 // The share of the file's size that its entry points may take.
-inline constexpr double kEntryPointShare = 0.033;
+inline constexpr double kEntryPointShare = 0.03;
 
 struct ScanResult {
   bool complete = false;            // every MCU is valid, and EOI follows the last one at once

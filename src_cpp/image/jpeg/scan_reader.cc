@@ -1,23 +1,9 @@
 #include "image/jpeg/scan_reader.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace fastinet::jpeg {
-namespace {
-
-// Bit 7 of every byte of `v` that is 0xFF, and perhaps of bytes above it, never of one below it.
-uint64_t ones_bytes(uint64_t v) { return (~v - 0x0101010101010101) & v & 0x8080808080808080; }
-
-// Of the bytes in memory order, the index of the first that ones_bytes marked.
-int first_byte(uint64_t v, uint64_t marked) {
-  if constexpr (std::endian::native == std::endian::little) return std::countr_zero(marked) >> 3;
-  int i = 0;
-  while ((v >> (56 - 8 * i) & 0xFF) != 0xFF) ++i;
-  return i;
-}
-
-}  // namespace
-
 bool ScanReader::seek(Bytes scan, uint64_t bit, size_t limit, BitReader& reader) {
   if (bit >> 3 >= scan.size()) return false;
   scan_ = scan;
@@ -42,19 +28,13 @@ void ScanReader::append() {
   uint8_t* const base = buffer_.data();
   uint8_t* to = base + filled_;
   while (to < base + kStretch && from < limit) {
-    if (limit - from >= 8) {
-      uint64_t v;
-      std::memcpy(&v, from, 8);
-      std::memcpy(to, &v, 8);
-      const uint64_t marked = ones_bytes(v);
-      const int plain = marked == 0 ? 8 : first_byte(v, marked);
-      from += plain;
-      to += plain;
-      if (marked == 0) continue;
-    } else if (*from != 0xFF) {
-      *to++ = *from++;
-      continue;
-    }
+    const size_t room = std::min<size_t>(base + kStretch - to, limit - from);
+    const void* ones = std::memchr(from, 0xFF, room);
+    const size_t plain = ones ? static_cast<const uint8_t*>(ones) - from : room;
+    std::memcpy(to, from, plain);
+    from += plain;
+    to += plain;
+    if (!ones) break;
     if (end - from < 2 || from[1] != 0) {
       at_marker_ = true;
       break;

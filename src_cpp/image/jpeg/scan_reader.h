@@ -51,7 +51,7 @@ class ScanReader {
   size_t limit_ = 0;        // in scan_
   size_t source_ = 0;       // in scan_: the first byte not yet in the buffer
   bool at_marker_ = false;  // what stands there is not entropy-coded data
-  std::vector<uint8_t> buffer_ = std::vector<uint8_t>(kStretch + 8 + 2 * kMcuBytes);
+  std::vector<uint8_t> buffer_ = std::vector<uint8_t>(kStretch + 2 * kMcuBytes);
   size_t filled_ = 0;  // bytes of the buffer
   const uint8_t* safe_ = nullptr;
   uint64_t origin_ = 0;            // in scan_: the buffer's first byte
