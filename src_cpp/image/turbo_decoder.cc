@@ -17,6 +17,9 @@ namespace {
 // row as the edge of the image.
 constexpr int kContextColumns = 2;
 
+// With fewer columns jpeg_crop_scanline may choose the upsamplers anew, and then none that is fancy.
+constexpr int kLeastColumns = 8;
+
 // First member as libjpeg's error callbacks get it.
 struct ErrorManager {
   jpeg_error_mgr base;
@@ -88,9 +91,12 @@ void decode_rows(Session& s) {
     give_up(reinterpret_cast<j_common_ptr>(&cinfo), "the progressive scans are incomplete");
   }
   const int image_width = static_cast<int>(cinfo.output_width);
-  JDIMENSION left = static_cast<JDIMENSION>(std::max(0, s.region.left - kContextColumns));
-  JDIMENSION width =
-      static_cast<JDIMENSION>(std::min(image_width, s.region.right() + kContextColumns)) - left;
+  int begin = std::max(0, s.region.left - kContextColumns);
+  int end = std::min(image_width, s.region.right() + kContextColumns);
+  begin = std::max(0, std::min(begin, end - kLeastColumns));
+  end = std::min(image_width, std::max(end, begin + kLeastColumns));
+  JDIMENSION left = static_cast<JDIMENSION>(begin);
+  JDIMENSION width = static_cast<JDIMENSION>(end - begin);
   if (width < cinfo.output_width) {
     jpeg_crop_scanline(&cinfo, &left, &width);
   } else {
