@@ -14,5 +14,6 @@ void bind_dispatch(pybind11::module_& m);
 void bind_resample(pybind11::module_& m);
 void bind_image(pybind11::module_& m);
 void bind_shard(pybind11::module_& m);
+void bind_loader(pybind11::module_& m);
 
 }  // namespace fastinet::python

@@ -1,0 +1,370 @@
+"""Batches of decoded, augmented images from a dataset's shards."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core
+from fastinet.cpus import available_cpus
+from fastinet.dataset import Dataset
+from fastinet.errors import ArgumentError, FastinetError, StateError
+from fastinet.transforms import Plan, compile_transform
+
+__all__ = ["Loader"]
+
+_STATE_VERSION = 1
+_ORDERS = {False: "sequential", True: "shuffled", "window": "windowed"}
+
+# What a batch can hold. Everything comes from the core's batch, which also knows each sample's window and flip.
+_COLUMNS: dict[str, Callable[[_core.Batch], Any]] = {
+    "image": lambda batch: batch.images,
+    "label": lambda batch: batch.labels,
+    "index": lambda batch: batch.indices,
+    "key": lambda batch: batch.keys,
+    "batch": lambda batch: batch,
+}
+
+_live: weakref.WeakSet[Loader] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    # Threads must be gone before the interpreter is: the decoder behind Pillow takes the GIL.
+    for loader in list(_live):
+        if loader._pid == os.getpid():
+            loader.close()
+
+
+class Loader:
+    """Loads a split in batches; each ``iter()`` is one epoch.
+
+    Threads of the core decode straight into the batch's buffer; batches come in order and hold the same samples
+    and pixels whatever the number of threads. A sample depends on ``(seed, epoch, record)`` only.
+
+    A batch is a tuple with one entry for each of ``columns``:
+
+    - ``"image"``: array of shape (n, 3, height, width) or (n, height, width, 3), of ``dtype``. Yours to keep or
+      to change; its memory is reused once nothing refers to it.
+    - ``"label"``: int64 of shape (n,); -1 for a record without label.
+    - ``"index"``: int64 of shape (n,), the record's number in the dataset.
+    - ``"key"``: list of str.
+    - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of each
+      sample: what part of the image it shows.
+
+    Epochs: the first ``iter()`` gives epoch 0, each next one the following; ``set_epoch`` says which is next.
+    An iterator that is abandoned ends with the next ``iter()``.
+
+    Ranks: rank ``r`` of ``W`` takes every ``W``-th position of one global order, from position ``r``. All
+    ranks get the same number of batches: without ``drop_last`` up to ``W - 1`` samples from the epoch's
+    beginning come twice (``padded``), with it what does not fill a batch on every rank is left out
+    (``dropped``).
+
+    Args:
+        path: a split's folder, or a :class:`fastinet.Dataset`.
+        batch_size: samples in a batch, of this rank.
+        transform: see :mod:`fastinet.transforms`. It must give images of one size.
+        shuffle: False: records in their order on disk. True: a random permutation of all records in each epoch,
+            in constant memory. "window": shards in random order, and the records of every ``window`` consecutive
+            shards shuffled together; for cold disks and remote file systems, where reading from few shards at a
+            time is faster. The order is less random.
+        seed: 0 to 2**64 - 1.
+        threads: decoding threads; None: as many as this process may use CPUs (affinity, container quota).
+        rank, world_size: None: 0 and 1.
+        drop_last: leave out a last batch that is not full.
+        dtype: "uint8" (the pixels), "float16" or "float32" (``x / 255``, normalised where the transform says
+            so); None: what the transform says, else "float32".
+        layout: "NCHW" or "NHWC".
+        columns: what a batch holds, in order.
+        on_error: for records that cannot be decoded or whose bytes are damaged. "raise": the batch that would
+            hold the sample raises; the epoch is then over, and ``state_dict`` points at that batch. "skip": the
+            batch comes shorter. "substitute": the record at the next position takes the place. Both are counted
+            in ``stats``. Errors of whole shards are always raised.
+        indices: only these records, by number; or
+        classes: only the records of these classes, by name or label.
+        prefetch_bytes: bound on finished and unfinished batches that wait; two batches at the least.
+        verify: compare each payload with its checksum before it is decoded.
+        apply_orientation: turn images as their EXIF orientation says; torchvision does not.
+        window: shards that ``shuffle="window"`` shuffles together.
+
+    Not for use by several threads at once. After ``fork`` the child gets a :class:`StateError` from a loader
+    that was iterated in the parent. A loader cannot be pickled: make one in each process.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+        MissingFileError, FormatError: as :class:`fastinet.Dataset`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | Dataset,
+        batch_size: int,
+        transform: Any = None,
+        shuffle: bool | Literal["window"] = False,
+        seed: int = 0,
+        threads: int | None = None,
+        rank: int | None = None,
+        world_size: int | None = None,
+        drop_last: bool = False,
+        dtype: Any = None,
+        layout: str = "NCHW",
+        columns: Sequence[str] = ("image", "label"),
+        on_error: Literal["raise", "skip", "substitute"] = "raise",
+        indices: npt.ArrayLike | None = None,
+        classes: Iterable[str | int] | None = None,
+        prefetch_bytes: int = 512 << 20,
+        verify: bool = True,
+        apply_orientation: bool = False,
+        window: int = 8,
+        *,
+        pixels: bool = True,
+    ) -> None:
+        """See the class. ``pixels=False`` makes no images: batches then hold ``payloads`` and windows only."""
+        if shuffle not in (False, True, "window"):
+            raise ArgumentError(f"shuffle must be False, True or 'window', not {shuffle!r}")
+        self.dataset = path if isinstance(path, Dataset) else Dataset(path)
+        self.batch_size = _integer("batch_size", batch_size, 1)
+        self.seed = _integer("seed", seed, 0, 2**64 - 1)
+        self.threads = available_cpus() if threads is None else _integer("threads", threads, 1, 4096)
+        self.world_size = 1 if world_size is None else _integer("world_size", world_size, 1)
+        self.rank = 0 if rank is None else _integer("rank", rank, 0, self.world_size - 1)
+        self.drop_last = bool(drop_last)
+        self.shuffle = shuffle
+        self.columns = _columns(columns)
+        self.plan: Plan = compile_transform(transform, dtype, layout)
+        subset = _subset(self.dataset, indices, classes)
+        self.records = len(self.dataset) if subset is None else len(subset)
+        if self.records == 0:
+            raise ArgumentError(f"{self.dataset.path}: no records to load", path=str(self.dataset.path))
+        self._order: dict[str, Any] = {"shuffle": shuffle, "seed": self.seed, "records": self.records}
+        if shuffle == "window":
+            self._order["window"] = _integer("window", window, 1)
+        self._subset_hash = 0 if subset is None else _core.xxh3(subset.view(np.uint8))
+        self._core = _core.Loader(
+            self.dataset.core,
+            self.plan.core,
+            batch_size=self.batch_size,
+            threads=self.threads,
+            seed=self.seed,
+            order=_ORDERS[shuffle],
+            blocks=_blocks(self.dataset, subset) if shuffle == "window" else np.empty(0, np.int64),
+            window=self._order.get("window", 1),
+            subset=np.empty(0, np.int64) if subset is None else subset,
+            rank=self.rank,
+            world_size=self.world_size,
+            drop_last=self.drop_last,
+            dtype=self.plan.dtype,
+            layout=self.plan.layout,
+            normalize=self.plan.normalize,
+            prefetch_bytes=_integer("prefetch_bytes", prefetch_bytes, 0, 2**63 - 1),
+            on_error=on_error,
+            pixels=pixels,
+            keys="key" in self.columns or "batch" in self.columns,
+            verify=bool(verify),
+            apply_orientation=bool(apply_orientation),
+        )
+        self._pid = os.getpid()
+        self._epoch = 0  # that the next iter() gives, or that is under way
+        self._position = 0  # of that epoch: what all ranks have delivered
+        self._run: int | None = None  # of the core, while the epoch is under way
+        _live.add(self)
+
+    # Epochs
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch, on every rank."""
+        return self._core.share(0)[1]
+
+    @property
+    def padded(self) -> int:
+        """Samples that come twice in a whole epoch, over all ranks."""
+        return self._core.share(0)[2]
+
+    @property
+    def dropped(self) -> int:
+        """Samples that a whole epoch leaves out, over all ranks."""
+        return self._core.share(0)[3]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch under way; between epochs, the next one."""
+        return self._epoch
+
+    def set_epoch(self, epoch: int) -> None:
+        """The next ``iter()`` gives this epoch; a position loaded for it is kept."""
+        epoch = _integer("epoch", epoch, 0, 2**32 - 1)
+        if epoch != self._epoch or self._run is not None:
+            self._position = 0
+        self._epoch = epoch
+        self._run = None
+
+    def __iter__(self) -> Iterator[Any]:
+        """The next epoch, or what a loaded state left of one."""
+        if self._run is not None:
+            self._epoch, self._position = self._epoch + 1, 0
+        self._run = self._core.start(self._epoch, self._position)
+        return _Epoch(self, self._run)
+
+    # Resuming
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the epoch stands: what was handed out counts, not what was read ahead. Plain ints and strs.
+
+        The state is the same on every rank after the same number of batches, and may be loaded under another
+        world size, batch size or number of threads.
+        """
+        return {
+            "version": _STATE_VERSION,
+            "epoch": self._epoch,
+            "position": self._position,
+            "subset": self._subset_hash,
+            **self._order,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Resume: the next ``iter()`` gives what is left of the epoch, each sample once.
+
+        Raises:
+            ArgumentError: the state was saved with other records, another seed or another order.
+        """
+        if state.get("version") != _STATE_VERSION:
+            raise ArgumentError(f"state: expected version {_STATE_VERSION}, found {state.get('version')!r}")
+        mine = {**self._order, "subset": self._subset_hash}
+        for name, value in mine.items():
+            if state.get(name) != value:
+                raise ArgumentError(
+                    f"state: saved with {name}={state.get(name)!r}, but this loader has {name}={value!r}"
+                )
+        self._epoch = _integer("state: epoch", state.get("epoch"), 0, 2**32 - 1)
+        self._position = _integer("state: position", state.get("position"), 0, self.records)
+        self._run = None
+
+    # Everything else
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Counts since the loader was made.
+
+        ``delivered``, ``skipped`` and ``substituted`` samples with the first ``reasons``; ``decoded_fast`` (our
+        decoder), ``decoded_turbo`` (libjpeg-turbo), ``decoded_foreign`` (Pillow) and ``payload_bytes``, which
+        include what is read ahead; ``consumer_wait_seconds`` (iteration waited: decoding is the bottleneck) and
+        ``worker_wait_seconds`` (threads waited, summed: the consumer is).
+        """
+        return self._core.stats()
+
+    def close(self) -> None:
+        """End the threads. The loader cannot be used afterwards; batches stay valid."""
+        self._core.close()
+
+    def __enter__(self) -> Loader:
+        """Itself; leaving the context closes it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close it."""
+        self.close()
+
+    def __reduce__(self) -> Any:
+        """Refuses: threads do not travel."""
+        raise StateError("a Loader cannot be pickled: make one in each process")
+
+
+class _Epoch:
+    """One epoch under way."""
+
+    def __init__(self, loader: Loader, run: int) -> None:
+        self._loader = loader
+        self._run = run
+        self._ended = False
+
+    def __iter__(self) -> _Epoch:
+        return self
+
+    def __next__(self) -> Any:
+        loader = self._loader
+        if self._ended:
+            raise StopIteration
+        try:
+            batch = loader._core.next(self._run)
+        except FastinetError:
+            self._ended = True
+            raise
+        current = loader._run == self._run  # no set_epoch or load_state_dict since
+        if batch is None:
+            self._ended = True
+            if current:
+                loader._epoch, loader._position, loader._run = loader._epoch + 1, 0, None
+            raise StopIteration
+        if current:
+            loader._position = batch.position
+        values = [_COLUMNS[name](batch) for name in loader.columns]
+        if loader.plan.callables and "image" in loader.columns:
+            place = loader.columns.index("image")
+            for call in loader.plan.callables:
+                values[place] = call(values[place])
+        return tuple(values)
+
+
+def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:
+    """`value` as an int within [low, high]; numpy's integers are taken too."""
+    try:
+        number = value.__index__() if not isinstance(value, bool) else None
+    except AttributeError:
+        number = None
+    if number is None or not low <= number <= high:
+        bound = f"at least {low}" if high == 2**63 - 1 else f"from {low} to {high}"
+        raise ArgumentError(f"{name} must be an int {bound}, not {value!r}")
+    return int(number)
+
+
+def _columns(columns: Sequence[str]) -> tuple[str, ...]:
+    names = (columns,) if isinstance(columns, str) else tuple(columns)
+    for name in names:
+        if name not in _COLUMNS:
+            raise ArgumentError(f"columns: expected some of {', '.join(_COLUMNS)}, found {name!r}")
+    if not names:
+        raise ArgumentError("columns: a batch must hold something")
+    return names
+
+
+def _subset(
+    dataset: Dataset, indices: npt.ArrayLike | None, classes: Iterable[str | int] | None
+) -> npt.NDArray[np.int64] | None:
+    """The chosen records; None: all."""
+    if indices is not None and classes is not None:
+        raise ArgumentError("give indices or classes, not both")
+    if classes is not None:
+        return np.ascontiguousarray(dataset.indices_of(classes), np.int64)
+    if indices is None:
+        return None
+    array = np.asarray(indices)
+    if array.dtype == bool and array.shape == (len(dataset),):
+        array = np.flatnonzero(array)
+    if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):
+        raise ArgumentError(
+            f"indices must be a sequence of ints, not an array of {array.dtype} {array.shape}"
+        )
+    if array.size and not (0 <= array.min() and array.max() < len(dataset)):
+        raise ArgumentError(
+            f"indices must be from 0 to {len(dataset) - 1}; found {array.min()} to {array.max()}"
+        )
+    return np.ascontiguousarray(array, np.int64)
+
+
+def _blocks(dataset: Dataset, subset: npt.NDArray[np.int64] | None) -> npt.NDArray[np.int64]:
+    """Records in each shard; of a subset, lengths of its runs within one shard."""
+    counts = np.array([s.records for s in dataset.manifest.shards], np.int64)
+    if subset is None:
+        return counts
+    shard = np.searchsorted(np.cumsum(counts), subset, side="right")
+    edges = np.flatnonzero(np.diff(shard)) + 1
+    return np.diff(np.concatenate([[0], edges, [len(subset)]])).astype(np.int64)
