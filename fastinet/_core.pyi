@@ -155,3 +155,70 @@ def xxh3(data: bytes | memoryview) -> int: ...
 def check_key(key: str | bytes) -> None: ...
 def escape_key(name: str | bytes) -> str: ...
 def unescape_key(key: str | bytes) -> str: ...
+
+class TransformPlan:
+    def __init__(self, steps: list[tuple[Any, ...]]) -> None: ...
+    @property
+    def output_size(self) -> tuple[int, int] | None: ...
+    def sample(
+        self, height: int, width: int, seed: int, epoch: int, record: int
+    ) -> tuple[list[int], list[int], list[int], bool]: ...  # crop, size of the resized crop, view, flip
+
+class Batch:
+    def __len__(self) -> int: ...
+    @property
+    def images(self) -> NDArray[Any] | None: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def labels(self) -> NDArray[np.int64]: ...
+    @property
+    def indices(self) -> NDArray[np.int64]: ...
+    @property
+    def keys(self) -> list[str]: ...
+    @property
+    def payloads(
+        self,
+    ) -> list[NDArray[np.uint8]]: ...  # of a loader without pixels; read-only views of shards
+    @property
+    def image_sizes(self) -> NDArray[np.int32]: ...  # height, width
+    @property
+    def crops(self) -> NDArray[np.int32]: ...  # top, left, height, width, in the image
+    @property
+    def resized(self) -> NDArray[np.int32]: ...  # height, width of the resized crop
+    @property
+    def views(self) -> NDArray[np.int32]: ...  # top, left, height, width, in the resized crop
+    @property
+    def flips(self) -> NDArray[np.bool_]: ...
+
+class Loader:
+    def __init__(
+        self,
+        dataset: ShardedDataset,
+        plan: TransformPlan,
+        *,
+        batch_size: int,
+        threads: int,
+        seed: int,
+        order: str,
+        blocks: NDArray[np.int64],
+        window: int,
+        subset: NDArray[np.int64],
+        rank: int,
+        world_size: int,
+        drop_last: bool,
+        dtype: str,
+        layout: str,
+        normalize: tuple[Sequence[float], Sequence[float]] | None,
+        prefetch_bytes: int,
+        on_error: str,
+        pixels: bool,
+        keys: bool,
+        verify: bool,
+        apply_orientation: bool,
+    ) -> None: ...
+    def share(self, position: int) -> tuple[int, int, int, int]: ...  # samples, batches, padded, dropped
+    def start(self, epoch: int, position: int) -> int: ...
+    def next(self, run: int) -> Batch | None: ...
+    def stats(self) -> dict[str, Any]: ...
+    def close(self) -> None: ...

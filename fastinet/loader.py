@@ -23,7 +23,8 @@ __all__ = ["Loader"]
 _STATE_VERSION = 1
 _ORDERS = {False: "sequential", True: "shuffled", "window": "windowed"}
 
-# What a batch can hold. Everything comes from the core's batch, which also knows each sample's window and flip.
+# What a batch can hold. Everything comes from the core's batch, which also knows each sample's window and
+# flip.
 _COLUMNS: dict[str, Callable[[_core.Batch], Any]] = {
     "image": lambda batch: batch.images,
     "label": lambda batch: batch.labels,
@@ -46,18 +47,18 @@ def _close_all() -> None:
 class Loader:
     """Loads a split in batches; each ``iter()`` is one epoch.
 
-    Threads of the core decode straight into the batch's buffer; batches come in order and hold the same samples
-    and pixels whatever the number of threads. A sample depends on ``(seed, epoch, record)`` only.
+    Threads of the core decode straight into the batch's buffer; batches come in order and hold the same
+    samples and pixels whatever the number of threads. A sample depends on ``(seed, epoch, record)`` only.
 
     A batch is a tuple with one entry for each of ``columns``:
 
-    - ``"image"``: array of shape (n, 3, height, width) or (n, height, width, 3), of ``dtype``. Yours to keep or
-      to change; its memory is reused once nothing refers to it.
+    - ``"image"``: array of shape (n, 3, height, width) or (n, height, width, 3), of ``dtype``. Yours to keep
+      or to change; its memory is reused once nothing refers to it.
     - ``"label"``: int64 of shape (n,); -1 for a record without label.
     - ``"index"``: int64 of shape (n,), the record's number in the dataset.
     - ``"key"``: list of str.
-    - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of each
-      sample: what part of the image it shows.
+    - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of
+      each sample: what part of the image it shows.
 
     Epochs: the first ``iter()`` gives epoch 0, each next one the following; ``set_epoch`` says which is next.
     An iterator that is abandoned ends with the next ``iter()``.
@@ -71,10 +72,10 @@ class Loader:
         path: a split's folder, or a :class:`fastinet.Dataset`.
         batch_size: samples in a batch, of this rank.
         transform: see :mod:`fastinet.transforms`. It must give images of one size.
-        shuffle: False: records in their order on disk. True: a random permutation of all records in each epoch,
-            in constant memory. "window": shards in random order, and the records of every ``window`` consecutive
-            shards shuffled together; for cold disks and remote file systems, where reading from few shards at a
-            time is faster. The order is less random.
+        shuffle: False: records in their order on disk. True: a random permutation of all records in each
+            epoch, in constant memory. "window": shards in random order, and the records of every ``window``
+            consecutive shards shuffled together; for cold disks and remote file systems, where reading from few shards at
+            a time is faster. The order is less random.
         seed: 0 to 2**64 - 1.
         threads: decoding threads; None: as many as this process may use CPUs (affinity, container quota).
         rank, world_size: None: 0 and 1.
@@ -84,9 +85,9 @@ class Loader:
         layout: "NCHW" or "NHWC".
         columns: what a batch holds, in order.
         on_error: for records that cannot be decoded or whose bytes are damaged. "raise": the batch that would
-            hold the sample raises; the epoch is then over, and ``state_dict`` points at that batch. "skip": the
-            batch comes shorter. "substitute": the record at the next position takes the place. Both are counted
-            in ``stats``. Errors of whole shards are always raised.
+            hold the sample raises; the epoch is then over, and ``state_dict`` points at that batch. "skip":
+            the batch comes shorter. "substitute": the record at the next position takes the place. Both are
+            counted in ``stats``. Errors of whole shards are always raised.
         indices: only these records, by number; or
         classes: only the records of these classes, by name or label.
         prefetch_bytes: bound on finished and unfinished batches that wait; two batches at the least.
@@ -126,7 +127,7 @@ class Loader:
         *,
         pixels: bool = True,
     ) -> None:
-        """See the class. ``pixels=False`` makes no images: batches then hold ``payloads`` and windows only."""
+        """See the class. ``pixels=False`` makes no images: the "batch" column then has ``payloads`` too."""
         if shuffle not in (False, True, "window"):
             raise ArgumentError(f"shuffle must be False, True or 'window', not {shuffle!r}")
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
@@ -146,7 +147,7 @@ class Loader:
         self._order: dict[str, Any] = {"shuffle": shuffle, "seed": self.seed, "records": self.records}
         if shuffle == "window":
             self._order["window"] = _integer("window", window, 1)
-        self._subset_hash = 0 if subset is None else _core.xxh3(subset.view(np.uint8))
+        self._subset_hash = 0 if subset is None else _core.xxh3(subset.tobytes())
         self._core = _core.Loader(
             self.dataset.core,
             self.plan.core,
@@ -252,10 +253,10 @@ class Loader:
     def stats(self) -> dict[str, Any]:
         """Counts since the loader was made.
 
-        ``delivered``, ``skipped`` and ``substituted`` samples with the first ``reasons``; ``decoded_fast`` (our
-        decoder), ``decoded_turbo`` (libjpeg-turbo), ``decoded_foreign`` (Pillow) and ``payload_bytes``, which
-        include what is read ahead; ``consumer_wait_seconds`` (iteration waited: decoding is the bottleneck) and
-        ``worker_wait_seconds`` (threads waited, summed: the consumer is).
+        ``delivered``, ``skipped`` and ``substituted`` samples with the first ``reasons``; ``decoded_fast``
+        (our decoder), ``decoded_turbo`` (libjpeg-turbo), ``decoded_foreign`` (Pillow) and ``payload_bytes``,
+        which include what is read ahead; ``consumer_wait_seconds`` (iteration waited: decoding is the bottleneck)
+        and ``worker_wait_seconds`` (threads waited, summed: the consumer is).
         """
         return self._core.stats()
 
@@ -353,7 +354,7 @@ def _subset(
         raise ArgumentError(
             f"indices must be a sequence of ints, not an array of {array.dtype} {array.shape}"
         )
-    if array.size and not (0 <= array.min() and array.max() < len(dataset)):
+    if array.size and not (array.min() >= 0 and array.max() < len(dataset)):
         raise ArgumentError(
             f"indices must be from 0 to {len(dataset) - 1}; found {array.min()} to {array.max()}"
         )

@@ -1,10 +1,10 @@
 """torchvision's transforms, compiled to a plan that the core runs: crop, resize, view, flip, one last write.
 
 Names, parameters, defaults, arithmetic and distributions are those of ``torchvision.transforms``; images are
-what torchvision gets from Pillow, so resizing always antialiases. A transform is a list of these, a torchvision
-``Compose`` or list of the transforms of the same names (``torchvision.transforms`` or ``.v2``), or a mix. At the
-end of the list, plain callables may follow; each is called with the finished batch of images (a numpy array)
-and returns what takes its place.
+what torchvision gets from Pillow, so resizing always antialiases. A transform is a list of these, a
+torchvision ``Compose`` or list of the transforms of the same names (``torchvision.transforms`` or ``.v2``), or a mix. At
+the end of the list, plain callables may follow; each is called with the finished batch of images (a numpy
+array) and returns what takes its place.
 
 One plan is at most one crop, one resize and one crop of the result, with flips after the resize.
 """
@@ -85,9 +85,9 @@ def _antialias(name: str, value: Any) -> None:
 class RandomResizedCrop:
     """A random window of a random share of the area and a random aspect ratio, resized to ``size``.
 
-    The window is ``torchvision.transforms.RandomResizedCrop.get_params``: ten tries, area uniform in ``scale``
-    (shares of the image), aspect ratio (width to height) log-uniform in ``ratio``; failing those the largest
-    central crop within ``ratio``.
+    The window is ``torchvision.transforms.RandomResizedCrop.get_params``: ten tries, area uniform in
+    ``scale`` (shares of the image), aspect ratio (width to height) log-uniform in ``ratio``; failing those the
+    largest central crop within ``ratio``.
     """
 
     size: int | Sequence[int]
@@ -109,7 +109,8 @@ class RandomResizedCrop:
 class Resize:
     """To ``(height, width)``, or with an int the shorter side to ``size`` and the longer in proportion.
 
-    With ``max_size`` the longer side is at most that, and the shorter is smaller than ``size`` where it must be.
+    With ``max_size`` the longer side is at most that, and the shorter is smaller than ``size`` where it must
+    be.
     """
 
     size: int | Sequence[int]
@@ -246,8 +247,8 @@ def _translate(item: Any) -> Any:
             return own(**{f: getattr(item, f) for f in fields if hasattr(item, f)})
         known = ", ".join(_TORCHVISION_FIELDS)
         raise UnsupportedError(
-            f"torchvision's {name} is not one that the core knows ({known}); wrap it in a function at the end of "
-            "the transform to run it on the finished batch"
+            f"torchvision's {name} is not one that the core knows ({known}); wrap it in a function at the end "
+            "of the transform to run it on the finished batch"
         )
     if callable(item) and not isinstance(item, type):
         return item
