@@ -222,3 +222,29 @@ class Loader:
     def next(self, run: int) -> Batch | None: ...
     def stats(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
+class ShardReport(TypedDict):
+    records: int
+    payload_bytes: int
+    tar_bytes: int
+    tar_xxh3: int
+    index_bytes: int
+    index_xxh3: int
+    with_entry_points: int
+    remarks: dict[str, int]
+    examples: dict[str, list[str]]
+
+# A row: key, path, offset, length (-1: to the end), label, annotation. Bad ones come back as place, reason.
+class ShardBuilder:
+    def __init__(
+        self,
+        tar_path: str | bytes,
+        index_path: str | bytes,
+        on_bad: Literal["fail", "skip", "keep"],
+        entry_points: bool,
+    ) -> None: ...
+    def add_extents(self, rows: list[tuple[str, str, int, int, int, str]]) -> list[tuple[int, str]]: ...
+    def add_bytes(self, key: str, payload: bytes, label: int, annotation: str, origin: str) -> str: ...
+    def finish(self) -> ShardReport: ...
+    def abandon(self) -> None: ...
+
+def read_extent(path: str | bytes, offset: int, length: int) -> bytes: ...

@@ -18,13 +18,20 @@ bool has_at(Bytes data, size_t at, std::string_view magic) {
 
 const char* name(ImageFormat format) {
   switch (format) {
-    case ImageFormat::kUnknown: return "";
-    case ImageFormat::kJpeg: return "JPEG";
-    case ImageFormat::kPng: return "PNG";
-    case ImageFormat::kGif: return "GIF";
-    case ImageFormat::kBmp: return "BMP";
-    case ImageFormat::kTiff: return "TIFF";
-    case ImageFormat::kWebp: return "WEBP";
+    case ImageFormat::kUnknown:
+      return "";
+    case ImageFormat::kJpeg:
+      return "JPEG";
+    case ImageFormat::kPng:
+      return "PNG";
+    case ImageFormat::kGif:
+      return "GIF";
+    case ImageFormat::kBmp:
+      return "BMP";
+    case ImageFormat::kTiff:
+      return "TIFF";
+    case ImageFormat::kWebp:
+      return "WEBP";
   }
   return "";
 }
@@ -42,7 +49,7 @@ ImageFormat recognise(Bytes data) {
   return ImageFormat::kUnknown;
 }
 
-ProbeResult probe(Bytes data) {
+ProbeResult probe(Bytes data, bool entry_points) {
   ProbeResult result;
   result.format = recognise(data);
   if (result.format != ImageFormat::kJpeg) return result;
@@ -56,7 +63,7 @@ ProbeResult probe(Bytes data) {
   result.progressive = survey.progressive;
   result.complete = ends_with_eoi(data, survey);
   jpeg::Header header;
-  if (jpeg::parse_header(data, header) == jpeg::Unsuited::kNone) {
+  if (entry_points && jpeg::parse_header(data, header) == jpeg::Unsuited::kNone) {
     result.entry_points = jpeg::make_entry_points(header, data);
   }
   return result;

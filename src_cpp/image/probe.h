@@ -20,16 +20,16 @@ struct ProbeResult {
   // A JPEG file that this core decodes itself. Otherwise the foreign decoder does, and the fields below are
   // not filled in.
   bool regular = false;
-  Size size;                // as stored
-  int orientation = 1;      // EXIF, 1 to 8; 0: only Pillow can say
+  Size size;            // as stored
+  int orientation = 1;  // EXIF, 1 to 8; 0: only Pillow can say
   int components = 0;
-  bool baseline = false;    // SOF0
+  bool baseline = false;  // SOF0
   bool progressive = false;
-  bool complete = false;    // the data end with EOI behind the first scan, or behind the last of several
+  bool complete = false;  // the data end with EOI behind the first scan, or behind the last of several
   std::vector<uint8_t> entry_points;  // as image/jpeg/entry_points.h writes them; empty: none possible
 };
 
-// Never throws for bad data.
-ProbeResult probe(Bytes data);
+// Never throws for bad data. Entry points take most of the time: the whole scan is decoded for them.
+ProbeResult probe(Bytes data, bool entry_points = true);
 
 }  // namespace fastinet

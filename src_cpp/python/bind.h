@@ -15,5 +15,6 @@ void bind_resample(pybind11::module_& m);
 void bind_image(pybind11::module_& m);
 void bind_shard(pybind11::module_& m);
 void bind_loader(pybind11::module_& m);
+void bind_convert(pybind11::module_& m);
 
 }  // namespace fastinet::python

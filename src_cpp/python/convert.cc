@@ -1,0 +1,149 @@
+// fastinet._core.ShardBuilder and what conversion needs beside it.
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "python/bind.h"
+#include "python/extent_reader.h"
+#include "python/shard_builder.h"
+#include "python/text.h"
+
+namespace py = pybind11;
+
+namespace fastinet::python {
+namespace {
+
+OnBad parse_policy(const std::string& name) {
+  if (name == "fail") return OnBad::kFail;
+  if (name == "skip") return OnBad::kSkip;
+  if (name == "keep") return OnBad::kKeep;
+  throw Error(ErrorKind::kArgument, "no such policy for bad files",
+              {.expected = "fail, skip or keep", .found = name});
+}
+
+// fastinet.conversion.judge.judge. Takes the GIL.
+Verdict ask_pillow(std::span<const uint8_t> payload) {
+  const py::gil_scoped_acquire gil;
+  const py::bytes data(reinterpret_cast<const char*>(payload.data()), payload.size());
+  const py::object answer = py::module_::import("fastinet.conversion.judge").attr("judge")(data);
+  if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
+  const auto [width, height, orientation, mode] = answer.cast<std::tuple<int, int, int, std::string>>();
+  return {{}, width, height, orientation, mode};
+}
+
+std::vector<SampleExtent> extents_of(const py::list& rows) {
+  std::vector<SampleExtent> samples;
+  samples.reserve(rows.size());
+  for (const py::handle item : rows) {
+    const auto row = py::reinterpret_borrow<py::tuple>(item);
+    samples.push_back({bytes_of(row[0]), bytes_of(row[1]), row[2].cast<int64_t>(), row[3].cast<int64_t>(),
+                       row[4].cast<int32_t>(), bytes_of(row[5])});
+  }
+  return samples;
+}
+
+py::dict report_of(const ShardReport& report) {
+  py::dict examples;
+  for (const auto& [remark, keys] : report.examples) {
+    py::list list;
+    for (const std::string& key : keys) list.append(text(key));
+    examples[text(remark)] = list;
+  }
+  py::dict result;
+  result["records"] = report.files.record_count;
+  result["payload_bytes"] = report.payload_bytes;
+  result["tar_bytes"] = report.files.tar_size;
+  result["tar_xxh3"] = report.files.tar_xxh3;
+  result["index_bytes"] = report.files.index_size;
+  result["index_xxh3"] = report.files.index_xxh3;
+  result["with_entry_points"] = report.with_entry_points;
+  result["remarks"] = report.remarks;
+  result["examples"] = examples;
+  return result;
+}
+
+// The Python face: finish and abandon end its life, and errors in between leave nothing on disk.
+class Builder {
+ public:
+  Builder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
+          bool entry_points)
+      : builder_(std::make_unique<ShardBuilder>(bytes_of(tar_path), bytes_of(index_path),
+                                                parse_policy(on_bad), entry_points, ask_pillow)) {}
+
+  py::list add_extents(const py::list& rows) {
+    const std::vector<SampleExtent> samples = extents_of(rows);
+    std::vector<std::pair<size_t, std::string>> bad;
+    {
+      const py::gil_scoped_release release;
+      bad = open().add(samples);
+    }
+    py::list result;
+    for (const auto& [place, reason] : bad) result.append(py::make_tuple(place, text(reason)));
+    return result;
+  }
+
+  py::str add_bytes(const py::object& key, const py::bytes& payload, int32_t label,
+                    const py::object& annotation, const py::object& origin) {
+    const std::string_view data = payload;
+    const std::string names[] = {bytes_of(key), bytes_of(annotation), bytes_of(origin)};
+    std::string reason;
+    {
+      const py::gil_scoped_release release;
+      const std::span bytes(reinterpret_cast<const uint8_t*>(data.data()), data.size());
+      reason = open().add(names[0], bytes, label, names[1], names[2]);
+    }
+    return text(reason);
+  }
+
+  py::dict finish() {
+    ShardReport report;
+    {
+      const py::gil_scoped_release release;
+      report = open().finish();
+      builder_.reset();
+    }
+    return report_of(report);
+  }
+
+  void abandon() { builder_.reset(); }
+
+ private:
+  ShardBuilder& open() {
+    if (builder_ == nullptr) throw Error(ErrorKind::kState, "this shard is finished or abandoned");
+    return *builder_;
+  }
+
+  std::unique_ptr<ShardBuilder> builder_;
+};
+
+py::bytes read_extent(const py::object& path, int64_t offset, int64_t length) {
+  ExtentReader reader;
+  std::span<const uint8_t> data;
+  const std::string name = bytes_of(path);
+  {
+    const py::gil_scoped_release release;
+    data = reader.read(name, offset, length);
+  }
+  return {reinterpret_cast<const char*>(data.data()), data.size()};
+}
+
+}  // namespace
+
+void bind_convert(py::module_& m) {
+  py::class_<Builder>(m, "ShardBuilder")
+      .def(py::init<const py::object&, const py::object&, const std::string&, bool>(), py::arg("tar_path"),
+           py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"))
+      .def("add_extents", &Builder::add_extents, py::arg("rows"))
+      .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
+           py::arg("annotation"), py::arg("origin"))
+      .def("finish", &Builder::finish)
+      .def("abandon", &Builder::abandon);
+  m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"));
+}
+
+}  // namespace fastinet::python

@@ -1,0 +1,51 @@
+// What a sidecar is to say of an image: where the image layer's findings become the shard layer's facts.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "shard/record.h"
+
+namespace fastinet {
+
+// What a decoder of last resort says of bytes whose headers do not settle what they are.
+struct Verdict {
+  std::string refusal = {};  // why it refuses them; empty: it does not, and the rest holds
+  int width = 0;
+  int height = 0;
+  int orientation = 1;
+  std::string mode = {};  // Pillow's: "RGB", "P", "CMYK", ...
+};
+using Judge = std::function<Verdict(std::span<const uint8_t>)>;
+
+class ImageExamination {
+ public:
+  // Calls `judge`, from this thread, only for the few files that the core cannot judge by their headers.
+  ImageExamination(std::span<const uint8_t> payload, const Judge& judge, bool entry_points = true);
+  ImageExamination(const ImageExamination&) = delete;
+  ImageExamination& operator=(const ImageExamination&) = delete;
+
+  // Not empty: no decoder will take it, for this reason. The facts then hold no more than its format.
+  const std::string& refusal() const { return refusal_; }
+
+  const ImageFacts& facts() const { return facts_; }  // points into this object
+
+  // What is out of the ordinary, in words for a report: "CMYK", "gray", "progressive", "PNG", ...
+  const std::vector<std::string>& remarks() const { return remarks_; }
+
+  // Usual file name extension of the payload's format, without a dot; "bin" for an unknown one.
+  const char* extension() const;
+
+ private:
+  void read(std::span<const uint8_t> payload, const Judge& judge, bool entry_points);
+
+  std::string refusal_;
+  ImageFacts facts_;
+  std::vector<uint8_t> entry_points_;
+  std::vector<std::string> remarks_;
+};
+
+}  // namespace fastinet

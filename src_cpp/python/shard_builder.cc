@@ -1,0 +1,90 @@
+#include "python/shard_builder.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "python/extent_reader.h"
+
+namespace fastinet {
+namespace {
+
+constexpr size_t kExamples = 8;
+
+// What went wrong, without the file's name, which stands beside it in a report.
+std::string reason_of(const Error& error) {
+  ErrorContext context = error.context();
+  context.path.clear();
+  context.key.clear();
+  return Error(error.kind(), error.problem(), std::move(context)).what();
+}
+
+}  // namespace
+
+struct ShardBuilder::Impl {
+  Impl(const std::string& tar_path, const std::string& index_path, OnBad policy, bool entries,
+       Judge last_resort)
+      : on_bad(policy), entry_points(entries), judge(std::move(last_resort)), writer(tar_path, index_path) {}
+
+  // The reason against the image; empty for a good one.
+  std::string append(const std::string& key, std::span<const uint8_t> payload, int32_t label,
+                     const std::string& annotation, const std::string& origin) {
+    const ImageExamination image(payload, judge, entry_points);
+    const std::string& refusal = image.refusal();
+    if (!refusal.empty() && on_bad == OnBad::kFail) {
+      throw Error(ErrorKind::kDecode, "not an image: " + refusal, {.path = origin, .key = key});
+    }
+    if (!refusal.empty() && on_bad == OnBad::kSkip) return refusal;
+    writer.add(key, image.extension(), payload, label, image.facts(), annotation);
+    report.payload_bytes += payload.size();
+    if (!image.facts().entry_points.empty()) ++report.with_entry_points;
+    for (const std::string& remark : image.remarks()) {
+      ++report.remarks[remark];
+      std::vector<std::string>& keys = report.examples[remark];
+      if (keys.size() < kExamples) keys.push_back(key);
+    }
+    return refusal;
+  }
+
+  const OnBad on_bad;
+  const bool entry_points;
+  const Judge judge;
+  ExtentReader reader;
+  ShardWriter writer;
+  ShardReport report;
+};
+
+ShardBuilder::ShardBuilder(const std::string& tar_path, const std::string& index_path, OnBad on_bad,
+                           bool entry_points, Judge judge)
+    : impl_(std::make_unique<Impl>(tar_path, index_path, on_bad, entry_points, std::move(judge))) {}
+
+ShardBuilder::~ShardBuilder() = default;
+
+std::vector<std::pair<size_t, std::string>> ShardBuilder::add(std::span<const SampleExtent> samples) {
+  std::vector<std::pair<size_t, std::string>> bad;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const SampleExtent& sample = samples[i];
+    std::span<const uint8_t> payload;
+    try {
+      payload = impl_->reader.read(sample.path, sample.offset, sample.length);
+    } catch (const Error& e) {
+      if (impl_->on_bad != OnBad::kSkip) throw e.within({.key = sample.key});
+      bad.emplace_back(i, reason_of(e));
+      continue;
+    }
+    std::string reason = impl_->append(sample.key, payload, sample.label, sample.annotation, sample.path);
+    if (!reason.empty()) bad.emplace_back(i, std::move(reason));
+  }
+  return bad;
+}
+
+std::string ShardBuilder::add(const std::string& key, std::span<const uint8_t> payload, int32_t label,
+                              const std::string& annotation, const std::string& origin) {
+  return impl_->append(key, payload, label, annotation, origin);
+}
+
+ShardReport ShardBuilder::finish() {
+  impl_->report.files = impl_->writer.finish();
+  return impl_->report;
+}
+
+}  // namespace fastinet
