@@ -1,0 +1,5 @@
+"""``python -m fastinet``."""
+
+from fastinet.cli import main
+
+main()

@@ -1,0 +1,34 @@
+"""Which source reads a given path."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+from fastinet.conversion.imagefolder import ImageFolder
+from fastinet.conversion.source import Source
+from fastinet.errors import ArgumentError
+
+__all__ = ["SOURCES", "open_source"]
+
+# By name, as --source takes it: the class, called with the path and the split (None: all there are).
+SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {
+    ImageFolder.kind: ImageFolder
+}
+
+
+def open_source(path: str | os.PathLike[str], kind: str | None = None, split: str | None = None) -> Source:
+    """The source at `path`.
+
+    Args:
+        path: where the images are.
+        kind: one of ``SOURCES``; None: recognised by looking.
+        split: convert only this split, or name the only one; see each source.
+
+    Raises:
+        ArgumentError: no such kind, or nothing there that a source knows.
+        MissingFileError: nothing there at all.
+    """
+    if kind is not None and kind not in SOURCES:
+        raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
+    return SOURCES[kind or ImageFolder.kind](path, split)

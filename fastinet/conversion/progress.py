@@ -1,0 +1,101 @@
+"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+__all__ = ["Meter", "meter"]
+
+_LINE_EVERY = 5.0  # seconds
+
+
+class Meter:
+    """Counts records and bytes from any thread."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self.what = what
+        self.total = total
+        self.records = 0
+        self.bytes = 0
+        self._start = time.monotonic()
+        self._lock = threading.Lock()
+
+    def advance(self, records: int, size: int) -> None:
+        """Adds what has been done."""
+        with self._lock:
+            self.records += records
+            self.bytes += size
+            self._show()
+
+    def skip(self, records: int) -> None:
+        """Takes off what need not be done, so that the rate and the time left stay honest."""
+        with self._lock:
+            self.total -= records
+            self._show()
+
+    def text(self) -> str:
+        """Rates so far."""
+        seconds = max(time.monotonic() - self._start, 1e-6)
+        return f"{self.records / seconds:,.0f} images/s, {self.bytes / seconds / 1e6:,.0f} MB/s"
+
+    def remaining(self) -> str:
+        """Time left at the rate so far, as h:mm:ss."""
+        if not self.records:
+            return "?"
+        left = (self.total - self.records) * (time.monotonic() - self._start) / self.records
+        return f"{left // 3600:.0f}:{left // 60 % 60:02.0f}:{left % 60:02.0f}"
+
+    def _show(self) -> None:
+        """Under the lock."""
+
+
+class _Lines(Meter):
+    _last = time.monotonic()
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY:
+            self._last = now
+            print(
+                f"{self.what}: {self.records:,} of {self.total:,} images, {self.text()}, "
+                f"{self.remaining()} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+class _Bar(Meter):
+    def __init__(self, what: str, total: int, progress: Progress) -> None:
+        super().__init__(what, total)
+        self._progress = progress
+        self._bar = progress.add_task(what, total=total, rates="")
+
+    def _show(self) -> None:
+        self._progress.update(self._bar, completed=self.records, total=self.total, rates=self.text())
+
+
+@contextlib.contextmanager
+def meter(what: str, total: int, show: bool = True) -> Iterator[Meter]:
+    """A meter on stderr while the block runs; one that shows nothing where `show` is False."""
+    console = Console(stderr=True)
+    if not show:
+        yield Meter(what, total)
+    elif not console.is_terminal:
+        yield _Lines(what, total)
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rates]}"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True) as progress:
+            yield _Bar(what, total, progress)

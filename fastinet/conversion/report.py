@@ -1,0 +1,170 @@
+"""What a conversion did: for the caller, for ``DST/report.json``, and for the terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fastinet.conversion.task import ShardResult
+
+__all__ = ["ConversionReport", "SplitReport"]
+
+_EXAMPLES = 8
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split.
+
+    Attributes:
+        records: written.
+        shards: written.
+        payload_bytes: of the images; ``tar_bytes`` with the tar around them; ``index_bytes`` of the sidecars.
+        remarks: images by what is notable about them ("gray", "CMYK", "progressive", ...); an image may count
+            more than once.
+        examples: keys of a few images of each kind.
+        with_entry_points: images that can be decoded from the middle.
+        bad: (origin, reason) of records that were left out, or kept although they are no images.
+        notes: what the source had to say: classes without images, files ignored.
+    """
+
+    records: int
+    shards: int
+    payload_bytes: int
+    tar_bytes: int
+    index_bytes: int
+    with_entry_points: int
+    remarks: Mapping[str, int]
+    examples: Mapping[str, Sequence[str]]
+    bad: Sequence[tuple[str, str]]
+    notes: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, results: Iterable[ShardResult], notes: Mapping[str, Sequence[str]]) -> SplitReport:
+        """Adds up the shards of a split, given in order."""
+        results = list(results)
+        remarks: Counter[str] = Counter()
+        examples: dict[str, list[str]] = {}
+        for result in results:
+            remarks.update(result.summary["remarks"])
+            for kind, keys in result.summary["examples"].items():
+                held = examples.setdefault(kind, [])
+                held += keys[: _EXAMPLES - len(held)]
+        total = {
+            name: sum(result.summary[name] for result in results)
+            for name in ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
+        }
+        return cls(
+            shards=len(results),
+            remarks=dict(sorted(remarks.items())),
+            examples=dict(sorted(examples.items())),
+            bad=[entry for result in results for entry in result.bad],
+            notes={kind: list(texts) for kind, texts in notes.items() if texts},
+            **total,
+        )
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> SplitReport:
+        """The inverse of ``to_json``."""
+        remarks = {remark: entry["count"] for remark, entry in told["remarks"].items()}
+        examples = {remark: entry["examples"] for remark, entry in told["remarks"].items()}
+        bad = [(entry["file"], entry["reason"]) for entry in told["bad"]]
+        rest = {name: value for name, value in told.items() if name not in ("remarks", "bad")}
+        return cls(remarks=remarks, examples=examples, bad=bad, **rest)
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``report.json`` holds it; the same on every run."""
+        return {
+            "records": self.records,
+            "shards": self.shards,
+            "payload_bytes": self.payload_bytes,
+            "tar_bytes": self.tar_bytes,
+            "index_bytes": self.index_bytes,
+            "with_entry_points": self.with_entry_points,
+            "remarks": {
+                kind: {"count": n, "examples": list(self.examples.get(kind, ()))}
+                for kind, n in self.remarks.items()
+            },
+            "bad": [{"file": origin, "reason": reason} for origin, reason in self.bad],
+            "notes": {kind: list(texts) for kind, texts in self.notes.items()},
+        }
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """What :func:`fastinet.convert` returns.
+
+    Attributes:
+        path: the dataset.
+        classes: how many.
+        splits: by name.
+        on_bad: the policy for bad files.
+        seconds: wall time; ``cpu_seconds``: user and system time of this process.
+        fresh_records: written by this run; the others were there from one that had been interrupted.
+        fresh_bytes: their payloads.
+    """
+
+    path: Path
+    classes: int
+    splits: Mapping[str, SplitReport]
+    on_bad: str
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    fresh_records: int = 0
+    fresh_bytes: int = 0
+    already_complete: bool = field(default=False)
+
+    @property
+    def records(self) -> int:
+        """Of all splits."""
+        return sum(split.records for split in self.splits.values())
+
+    def __rich__(self) -> RenderableType:
+        table = Table(title=f"{self.path}", title_justify="left", show_edge=False)
+        table.add_column("split")
+        for column in ("records", "shards", "images MB", "tar MB", "sidecars MB", "bad"):
+            table.add_column(column, justify="right")
+        for name, split in self.splits.items():
+            sizes = (split.payload_bytes, split.tar_bytes, split.index_bytes)
+            table.add_row(
+                name,
+                f"{split.records:,}",
+                f"{split.shards:,}",
+                *(f"{size / 1e6:,.1f}" for size in sizes),
+                f"{len(split.bad):,}",
+            )
+        return Group(table, Text("\n".join(self._lines())))
+
+    def _lines(self) -> list[str]:
+        lines = [f"{self.classes:,} classes"]
+        for name, split in self.splits.items():
+            share = split.with_entry_points / max(split.records, 1)
+            lines.append(f"{name}: {share:.1%} of the images have entry points")
+            for kind, count in split.remarks.items():
+                keys = split.examples.get(kind, ())
+                listed = f": {', '.join(keys)}" if len(keys) == count and count <= 3 else ""
+                lines.append(f"{name}: {count:,} {kind}{listed}")
+            for kind, texts in split.notes.items():
+                more = ", ..." if len(texts) > _EXAMPLES else ""
+                lines.append(f"{name}: {len(texts):,} {kind}: {', '.join(texts[:_EXAMPLES])}{more}")
+            if split.bad:
+                done = "left out" if self.on_bad == "skip" else "kept as found"
+                where = self.path / name / "report.json"
+                lines.append(f"{name}: {len(split.bad):,} bad files {done}; {where} says why")
+        if self.already_complete:
+            lines.append("already complete: nothing was done")
+        elif self.fresh_records:
+            rate = self.fresh_records / self.seconds
+            lines.append(
+                f"{self.fresh_records:,} images in {self.seconds:.1f} s: {rate:,.0f} images/s, "
+                f"{self.fresh_bytes / self.seconds / 1e6:,.0f} MB/s, "
+                f"{self.cpu_seconds / self.fresh_records * 1000:.2f} CPU-seconds per 1000 images"
+            )
+        return lines

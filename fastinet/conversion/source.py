@@ -1,0 +1,98 @@
+"""What there is to convert. A source describes its samples and never reads their payloads.
+
+To add a layout, write a class with the attributes of :class:`Source` and list it in ``detect.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from fastinet.manifest import ClassInfo
+
+__all__ = ["Extent", "Readable", "Sample", "Source", "Survey"]
+
+
+class Extent(NamedTuple):
+    """Bytes that lie in a file: ``length`` of them from ``offset``, or all from there on where it is -1."""
+
+    path: str
+    offset: int = 0
+    length: int = -1
+
+
+@runtime_checkable
+class Readable(Protocol):
+    """Bytes that only Python can fetch. Picklable, and safe to read from any thread."""
+
+    def read(self) -> bytes:
+        """The bytes. Raises OSError or FastinetError where they cannot be had."""
+        ...
+
+
+class Sample(NamedTuple):
+    """One record to be: where its bytes are, and what is known about them beforehand.
+
+    Attributes:
+        key: name within the split; unique, UTF-8, without a dot (a dot ends a key in a WebDataset tar).
+        payload: the encoded image.
+        label: number of the class, -1 for none.
+        size: bytes of the payload, as far as known without reading it; shards are cut by it.
+        origin: where the payload came from, relative to the source; what reports name.
+        stamp: changes when the payload's bytes may have changed (a file's modification time in ns).
+        annotation: JSON text to keep beside the image, "" for none.
+    """
+
+    key: str
+    payload: Extent | Readable
+    label: int
+    size: int
+    origin: str
+    stamp: int = 0
+    annotation: str = ""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one split holds, found by counting.
+
+    Attributes:
+        records: samples that will be seen.
+        notes: what a person should know, by kind: a kind's texts are listed in the report.
+    """
+
+    records: int
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Source(Protocol):
+    """One layout in which images are held. Picklable is not required: samples travel, sources do not."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the layout, as in ``--source``."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Absolute path or URL, for messages and for recognising an interrupted run."""
+        ...
+
+    @property
+    def classes(self) -> Sequence[ClassInfo]:
+        """All classes, in label order, also those without images."""
+        ...
+
+    @property
+    def splits(self) -> Sequence[str]:
+        """Names of the splits, in the order in which they are converted."""
+        ...
+
+    def survey(self, split: str) -> Survey:
+        """Counts a split, cheaply."""
+        ...
+
+    def samples(self, split: str) -> Iterator[Sample]:
+        """The samples, lazily, in the same order on every call as long as the source is unchanged."""
+        ...

@@ -1,0 +1,157 @@
+"""The unit of work: one shard. A task is picklable, and carrying it out twice does no harm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from fastinet import _core
+from fastinet.conversion.plan import ShardPlan, local_digest
+from fastinet.conversion.reencode import Reencoding
+from fastinet.conversion.source import Extent, Sample
+from fastinet.conversion.workspace import write_json
+from fastinet.errors import DecodeError, FastinetError
+
+__all__ = ["POLICIES", "Cancelled", "Policy", "ShardResult", "ShardTask", "WriteSettings", "execute"]
+
+# What to do with a file that cannot be read or is not an image: stop; leave it out and list it in the
+# report; store its bytes as they are (where there are any) and list it.
+Policy = Literal["fail", "skip", "keep"]
+POLICIES = get_args(Policy)
+
+_CHUNK = 64  # records written between two looks at whether to go on
+
+
+class Cancelled(Exception):  # noqa: N818 - not an error
+    """The run was stopped; the shard at hand has been given up."""
+
+
+@dataclass(frozen=True)
+class WriteSettings:
+    """How records are written; all that decides a shard's bytes but its plan."""
+
+    on_bad: Policy = "fail"
+    entry_points: bool = True
+    reencoding: Reencoding = field(default_factory=Reencoding)
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to write: the plan, and the absolute paths of tar, sidecar and the note that it is done."""
+
+    split: str
+    plan: ShardPlan
+    tar: str
+    index: str
+    note: str
+    settings: WriteSettings
+
+    @property
+    def digest(self) -> str:
+        """Equal for two tasks that would write the same bytes from the same files."""
+        return local_digest(self.plan)
+
+
+@dataclass(frozen=True)
+class ShardResult:
+    """What was written, as the note holds it.
+
+    Attributes:
+        digest: the task's.
+        plan: the plan's digest.
+        summary: of the shard, as the core reports it (records, sizes, checksums, counts by kind of image).
+        bad: origin and reason of every record that was left out, or kept although it is no image.
+    """
+
+    digest: str
+    plan: str
+    summary: Mapping[str, Any]
+    bad: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
+        """The inverse of ``note``."""
+        bad = tuple((origin, reason) for origin, reason in note["bad"])
+        return cls(note["digest"], note["plan"], note["summary"], bad)
+
+    def note(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "digest": self.digest,
+            "plan": self.plan,
+            "summary": dict(self.summary),
+            "bad": [list(entry) for entry in self.bad],
+        }
+
+
+def execute(
+    task: ShardTask, advance: Callable[[int, int], None], cancelled: Callable[[], bool]
+) -> ShardResult:
+    """Writes the shard, its sidecar and its note, each under a temporary name until it is complete.
+
+    Args:
+        task: what to write.
+        advance: told after each chunk how many records and bytes have been taken.
+        cancelled: asked before each chunk.
+
+    Raises:
+        Cancelled: `cancelled` said so.
+        FastinetError: a bad file where the policy is "fail", or the disk refused.
+    """
+    writer = _core.ShardBuilder(task.tar, task.index, task.settings.on_bad, task.settings.entry_points)
+    try:
+        bad: list[tuple[str, str]] = []
+        for chunk in _chunks(task.plan.samples):
+            if cancelled():
+                raise Cancelled
+            bad += _write(writer, chunk, task.settings)
+            advance(len(chunk), sum(sample.size for sample in chunk))
+        result = ShardResult(task.digest, task.plan.digest, writer.finish(), tuple(bad))
+    finally:
+        writer.abandon()  # nothing once finished
+    write_json(Path(task.note), result.note())
+    return result
+
+
+def _write(
+    writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
+) -> list[tuple[str, str]]:
+    """Appends the chunk; returns the bad ones."""
+    if not settings.reencoding and all(isinstance(sample.payload, Extent) for sample in chunk):
+        rows = [(s.key, *s.payload, s.label, s.annotation) for s in chunk if isinstance(s.payload, Extent)]
+        return [(chunk[i].origin, reason) for i, reason in writer.add_extents(rows)]
+    bad = []
+    for sample in chunk:
+        reason = _write_one(writer, sample, settings)
+        if reason:
+            bad.append((sample.origin, reason))
+    return bad
+
+
+def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings) -> str:
+    try:
+        data = (
+            _core.read_extent(*sample.payload)
+            if isinstance(sample.payload, Extent)
+            else sample.payload.read()
+        )
+    except (OSError, FastinetError) as error:
+        if settings.on_bad == "skip":
+            return str(error)
+        raise
+    if settings.reencoding and data:
+        try:
+            data = settings.reencoding.apply(data)
+        except DecodeError as error:
+            if settings.on_bad == "fail":
+                raise DecodeError(f"{sample.origin}: {error}", path=sample.origin, key=sample.key) from error
+            if settings.on_bad == "skip":
+                return str(error)
+    return writer.add_bytes(sample.key, data, sample.label, sample.annotation, sample.origin)
+
+
+def _chunks(samples: tuple[Sample, ...]) -> Iterator[tuple[Sample, ...]]:
+    for start in range(0, len(samples), _CHUNK):
+        yield samples[start : start + _CHUNK]
