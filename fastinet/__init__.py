@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from fastinet.dataset import Dataset
 from fastinet.decode import decode
 from fastinet.loader import Loader
 
-__all__ = ["Dataset", "Loader", "decode"]
+if TYPE_CHECKING:
+    from fastinet.benchmarking import bench as bench
+    from fastinet.conversion import convert as convert
+    from fastinet.verification import verify as verify
+
+__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "verify"]
 
 __version__ = "0.1.0"
+
+# What a training job does not need is imported when it is first asked for.
+_LAZY = {"bench": "benchmarking", "convert": "conversion", "verify": "verification"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(f"fastinet.{_LAZY[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

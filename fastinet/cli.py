@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from fastinet import __version__, errors
 
 # Exit status by error class, the most specific first. 1 is left to programming errors, 2 is also click's
 # for wrong usage, 130 is the shell's for Ctrl-C.
+BAD_DATA = 3
 EXIT_STATUS = (
     (errors.ArgumentError, 2),
-    (errors.FormatError, 3),  # checksum, truncation
-    (errors.DecodeError, 3),
+    (errors.FormatError, BAD_DATA),  # checksum, truncation
+    (errors.DecodeError, BAD_DATA),
     (errors.ShardIOError, 4),
     (errors.MissingFileError, 4),
     (errors.StateError, 5),
@@ -80,6 +81,87 @@ def convert(src: str, dst: Path, **options: Any) -> None:
     from fastinet.conversion import convert as run
 
     _print(run(src, dst, progress=True, **options))
+
+
+@cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--decode", is_flag=True, help="Also decode every image.")
+@click.option("--workers", type=int, help="Shards checked at a time; the CPUs when not given.")
+def verify(path: Path, decode: bool, workers: int | None) -> None:
+    """Read the dataset in DIR, compare every checksum, and report every problem (exit status 3)."""
+    from fastinet.verification import verify as run
+
+    report = run(path, decode=decode, workers=workers, progress=True)
+    for problem in report.problems:
+        click.echo(f"fastinet: {problem}", err=True)
+    rate = report.payload_bytes / 1e6 / max(report.seconds, 1e-6)
+    click.echo(
+        f"{report.records:,} records in {report.shards:,} shards of {report.splits} split(s)"
+        + (f", {report.decoded:,} images decoded" if decode else "")
+        + f", {report.seconds:.1f} s, {rate:,.0f} MB/s: "
+        + ("all is well" if report.ok else f"{len(report.problems):,} problem(s)")
+    )
+    if not report.ok:
+        sys.exit(BAD_DATA)
+
+
+@cli.command()
+@click.argument("src", type=click.Path(path_type=Path))
+@click.argument("dst", required=False, type=click.Path(path_type=Path))
+@click.option("--split", default="train", show_default=True, help="Name of the split.")
+@click.option("--classes", type=click.File(), help="File with one class name a line, in label order.")
+@click.option(
+    "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
+    help="What to do with records that have no image or a wrong one.",
+)  # fmt: skip
+@click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
+def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
+    """Make the WebDataset tars in SRC usable as they are.
+
+    Writes a sidecar for each tar, and the manifest, into DST, or beside the tars when DST is not given. The
+    tars are only read.
+    """
+    from fastinet.index import index as run
+
+    names = None if classes is None else [line.strip() for line in classes if line.strip()]
+    report = run(src, dst, classes=names, **options)
+    click.echo(f"{report.path}: {report.records:,} records in {report.shards:,} tars")
+    if report.unlabelled:
+        click.echo(f"{report.unlabelled:,} records without a label")
+    for tar, name, reason in (*report.left_out, *report.undecodable):
+        click.echo(f"{tar}: {name}: {reason}", err=True)
+    for extension, count in sorted(report.ignored.items()):
+        click.echo(f"{count:,} members .{extension} not used")
+
+
+@cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--work", type=click.Choice(["train", "eval"]), default="train", show_default=True,
+              help="RandomResizedCrop and flip, or Resize and CenterCrop.")  # fmt: skip
+@click.option("--threads", type=int, multiple=True, help="Decoding threads; repeat for several numbers.")
+@click.option("--batch-size", type=int, default=256, show_default=True)
+@click.option("--size", type=int, default=224, show_default=True, help="Of the square images.")
+@click.option(
+    "--dtype", type=click.Choice(["uint8", "float16", "float32"]), default="float32", show_default=True
+)
+@click.option("--layout", type=click.Choice(["NCHW", "NHWC"]), default="NCHW", show_default=True)
+@click.option("--seconds", type=float, default=3.0, show_default=True, help="Least duration of a run.")
+@click.option("--repeats", type=int, default=3, show_default=True, help="Runs for each number of threads.")
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures there.")
+def bench(path: Path, threads: tuple[int, ...], json_file: Path | None, **options: Any) -> None:
+    """Measure how fast the split in DIR loads on this machine."""
+    from fastinet.benchmarking import bench as run
+
+    report = run(path, threads=threads or None, **options)
+    _print(report)
+    if json_file is not None:
+        import json
+
+        text = json.dumps(report.to_json(), indent=1, sort_keys=True) + "\n"
+        try:
+            json_file.write_text(text)
+        except OSError as error:
+            raise errors.ShardIOError(f"{json_file}: {error.strerror}", errno=error.errno) from error
 
 
 def _print(value: object) -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Protocol
 
 from fastinet.conversion.task import Cancelled, ShardResult, ShardTask, execute
+from fastinet.cpus import available_cpus
 from fastinet.errors import ArgumentError
 
-__all__ = ["Engine", "LocalEngine", "available_cpus"]
+__all__ = ["Engine", "LocalEngine"]
 
 
 class Engine(Protocol):
@@ -56,11 +56,6 @@ class LocalEngine:
                 for future in running:
                     future.cancel()
                 raise
-
-
-def available_cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _finished(running: dict[Future[ShardResult], ShardTask]) -> Iterator[tuple[ShardTask, ShardResult]]:

@@ -24,13 +24,13 @@ from fastinet.conversion.layout import (
     shard_name,
 )
 from fastinet.conversion.plan import ShardLimits, ShardPlan, cut, shuffled
-from fastinet.conversion.progress import Meter, meter
 from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.report import ConversionReport, SplitReport
 from fastinet.conversion.source import Source
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.workspace import Workspace, os_errors, write_json
 from fastinet.errors import ArgumentError
+from fastinet.progress import Meter, meter
 
 __all__ = ["convert"]
 

@@ -19,7 +19,8 @@ from fastinet.conversion.workspace import Workspace
 CHILD = """
 import os, signal, sys
 from fastinet import cli, manifest
-from fastinet.conversion import progress, run, task, workspace
+from fastinet import progress
+from fastinet.conversion import run, task, workspace
 at, number = int(sys.argv.pop(1)), signal.Signals[sys.argv.pop(1)]
 events = 0
 def strikes(function):
@@ -182,7 +183,7 @@ def test_a_refused_write_is_an_error_that_names_the_file_and_the_run_can_go_on(
 
 
 def test_two_conversions_into_one_folder_at_once_are_refused(source: Path, tmp_path: Path) -> None:
-    with Workspace(tmp_path / "dst").claimed():
-        with pytest.raises(errors.StateError, match="another process is converting into it"):
-            convert(source, tmp_path / "dst")
+    refusal = pytest.raises(errors.StateError, match="another process is converting into it")
+    with Workspace(tmp_path / "dst").claimed(), refusal:
+        convert(source, tmp_path / "dst")
     assert convert(source, tmp_path / "dst").records == 24
