@@ -1,6 +1,6 @@
 """C++ core of fastinet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypedDict
 
 import numpy as np
@@ -216,6 +216,7 @@ class Loader:
         keys: bool,
         verify: bool,
         apply_orientation: bool,
+        allocate: Callable[[int], Any] | None,
     ) -> None: ...
     def share(self, position: int) -> tuple[int, int, int, int]: ...  # samples, batches, padded, dropped
     def start(self, epoch: int, position: int) -> int: ...

@@ -126,8 +126,13 @@ class Loader:
         window: int = 8,
         *,
         pixels: bool = True,
+        allocate: Callable[[int], Any] | None = None,
     ) -> None:
-        """See the class. ``pixels=False`` makes no images: the "batch" column then has ``payloads`` too."""
+        """See the class; the rest is for adapters.
+
+        ``pixels=False`` makes no images: the "batch" column then has ``payloads`` too. ``allocate(bytes)``
+        gives the memory of a batch: anything writable with the buffer protocol, such as pinned memory.
+        """
         if shuffle not in (False, True, "window"):
             raise ArgumentError(f"shuffle must be False, True or 'window', not {shuffle!r}")
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
@@ -170,6 +175,7 @@ class Loader:
             keys="key" in self.columns or "batch" in self.columns,
             verify=bool(verify),
             apply_orientation=bool(apply_orientation),
+            allocate=allocate,
         )
         self._pid = os.getpid()
         self._epoch = 0  # that the next iter() gives, or that is under way
@@ -247,6 +253,26 @@ class Loader:
         self._position = _integer("state: position", state.get("position"), 0, self.records)
         self._run = None
 
+    @property
+    def progress(self) -> tuple[int, int, int | None]:
+        """Epoch, position and number of the run under way, for what reads ahead; see ``ReadAhead``."""
+        return self._epoch, self._position, self._run
+
+    @progress.setter
+    def progress(self, progress: tuple[int, int, int | None]) -> None:
+        self._epoch, self._position, self._run = progress
+
+    # Handing out
+
+    def _hand_out(self, batch: _core.Batch) -> Any:
+        return self._values(batch, batch.images)
+
+    def _values(self, batch: _core.Batch, images: Any) -> tuple[Any, ...]:
+        if "image" in self.columns:
+            for call in self.plan.callables:
+                images = call(images)
+        return tuple(images if name == "image" else _COLUMNS[name](batch) for name in self.columns)
+
     # Everything else
 
     @property
@@ -307,12 +333,7 @@ class _Epoch:
             raise StopIteration
         if current:
             loader._position = batch.position
-        values = [_COLUMNS[name](batch) for name in loader.columns]
-        if loader.plan.callables and "image" in loader.columns:
-            place = loader.columns.index("image")
-            for call in loader.plan.callables:
-                values[place] = call(values[place])
-        return tuple(values)
+        return loader._hand_out(batch)
 
 
 def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:

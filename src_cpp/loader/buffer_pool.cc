@@ -24,6 +24,10 @@ uint8_t* allocate(size_t bytes) {
 
 }  // namespace
 
+BufferAllocator system_allocator() {
+  return {allocate, [](uint8_t* data) { std::free(data); }};
+}
+
 Buffer::Buffer(Buffer&& other) noexcept
     : pool_(std::move(other.pool_)), data_(std::exchange(other.data_, nullptr)) {}
 
@@ -39,13 +43,13 @@ Buffer::~Buffer() {
 
 size_t Buffer::size() const { return data_ != nullptr ? pool_->buffer_bytes() : 0; }
 
-BufferPool::BufferPool(size_t buffer_bytes, size_t max_idle)
-    : bytes_(buffer_bytes), max_idle_(max_idle), pid_(getpid()) {
+BufferPool::BufferPool(size_t buffer_bytes, size_t max_idle, BufferAllocator allocator)
+    : bytes_(buffer_bytes), max_idle_(max_idle), pid_(getpid()), allocator_(std::move(allocator)) {
   idle_.reserve(max_idle);
 }
 
 BufferPool::~BufferPool() {
-  for (uint8_t* data : idle_) std::free(data);
+  for (uint8_t* data : idle_) allocator_.free(data);
 }
 
 Buffer BufferPool::acquire() {
@@ -57,7 +61,7 @@ Buffer BufferPool::acquire() {
       idle_.pop_back();
     }
   }
-  if (data == nullptr) data = allocate(bytes_);
+  if (data == nullptr) data = allocator_.allocate(bytes_);
   return Buffer(shared_from_this(), data);
 }
 
@@ -70,7 +74,7 @@ void BufferPool::release(uint8_t* data) {
       return;
     }
   }
-  std::free(data);
+  allocator_.free(data);
 }
 
 }  // namespace fastinet

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -12,6 +13,16 @@
 namespace fastinet {
 
 class BufferPool;
+
+// Where buffers come from; pinned memory of a framework, say. Called from any thread, without the pool's
+// lock.
+struct BufferAllocator {
+  std::function<uint8_t*(size_t bytes)> allocate;  // throws where it cannot; contents are not looked at
+  std::function<void(uint8_t*)> free;
+};
+
+// Ordinary memory, aligned to BufferPool::kAlignment (large buffers to huge pages).
+BufferAllocator system_allocator();
 
 // Owns one buffer; movable; may outlive the pool's other users. Contents are whatever was there before.
 class Buffer {
@@ -30,19 +41,18 @@ class Buffer {
   uint8_t* data_ = nullptr;
 };
 
-// Safe for concurrent use. All buffers have one size and are aligned to kAlignment (large ones to huge
-// pages).
+// Safe for concurrent use. All buffers have one size.
 class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
   static constexpr size_t kAlignment = 64;
 
   // Keeps at most `max_idle` buffers that nobody owns.
-  BufferPool(size_t buffer_bytes, size_t max_idle);
+  BufferPool(size_t buffer_bytes, size_t max_idle, BufferAllocator allocator = system_allocator());
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;
   BufferPool& operator=(const BufferPool&) = delete;
 
-  // A used buffer if one is idle, else a new one. Throws std::bad_alloc.
+  // A used buffer if one is idle, else a new one. Throws what the allocator throws.
   Buffer acquire();
 
   size_t buffer_bytes() const { return bytes_; }
@@ -54,6 +64,7 @@ class BufferPool : public std::enable_shared_from_this<BufferPool> {
   const size_t bytes_;
   const size_t max_idle_;
   const pid_t pid_;
+  const BufferAllocator allocator_;
   std::mutex mutex_;
   std::vector<uint8_t*> idle_;
 };

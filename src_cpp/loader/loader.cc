@@ -135,7 +135,7 @@ struct Loader::Impl {
     pid = getpid();
     // Idle buffers are kept for what the consumer typically holds: the batch in use and the one before.
     pool = std::make_shared<BufferPool>(options.sample_bytes * static_cast<size_t>(options.batch_size),
-                                        static_cast<size_t>(depth) + 2);
+                                        static_cast<size_t>(depth) + 2, options.allocator);
     try {
       for (auto& worker : made) worker->thread = std::thread([this, w = worker.get()] { serve(*w); });
     } catch (const std::system_error& error) {

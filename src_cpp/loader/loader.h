@@ -36,6 +36,7 @@ struct LoaderOptions {
   size_t sample_bytes = 0;    // of a finished sample; 0: no pixels are made
   size_t prefetch_bytes = 0;  // of batches under way; at least two batches are
   ErrorPolicy on_error = ErrorPolicy::kRaise;
+  BufferAllocator allocator = system_allocator();
 };
 
 struct Batch {

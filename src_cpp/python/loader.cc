@@ -133,6 +133,39 @@ using Numbers = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
 
 std::vector<int64_t> numbers(const Numbers& a) { return {a.data(), a.data() + a.size()}; }
 
+// Buffers that `allocate(bytes)` gives: anything writable with the buffer protocol, kept while it is used.
+BufferAllocator python_allocator(const py::function& allocate) {
+  struct Owned {
+    explicit Owned(py::function f) : allocate(std::move(f)) {}
+    py::function allocate;
+    std::map<uint8_t*, py::buffer_info> buffers;  // the GIL is its lock
+  };
+  // Never freed without the GIL, nor once the interpreter is gone.
+  std::shared_ptr<Owned> owned(new Owned(allocate), [](Owned* o) {
+    if (!Py_IsInitialized()) return;
+    const py::gil_scoped_acquire gil;
+    delete o;
+  });
+  return {[owned](size_t bytes) {
+            const py::gil_scoped_acquire gil;
+            py::buffer_info info = py::buffer(owned->allocate(bytes)).request(/*writable=*/true);
+            if (static_cast<size_t>(info.size * info.itemsize) < bytes) {
+              ErrorContext context;
+              context.expected = std::to_string(bytes) + " bytes";
+              context.found = std::to_string(info.size * info.itemsize);
+              throw Error(ErrorKind::kArgument, "allocate", std::move(context));
+            }
+            auto* data = static_cast<uint8_t*>(info.ptr);
+            owned->buffers.insert_or_assign(data, std::move(info));
+            return data;
+          },
+          [owned](uint8_t* data) {
+            if (!Py_IsInitialized()) return;
+            const py::gil_scoped_acquire gil;
+            owned->buffers.erase(data);
+          }};
+}
+
 std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                                       std::shared_ptr<TransformPlan> plan, int64_t batch_size, int threads,
                                       uint64_t seed, const std::string& order, const Numbers& blocks,
@@ -140,7 +173,7 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                                       bool drop_last, const std::string& dtype, const std::string& layout,
                                       const py::object& normalize, size_t prefetch_bytes,
                                       const std::string& on_error, bool pixels, bool keys, bool verify,
-                                      bool apply_orientation) {
+                                      bool apply_orientation, const py::object& allocate) {
   ShardReaderOptions reader;
   reader.format.dtype = choice<DType>(
       "dtype", dtype, {{"uint8", DType::kUint8}, {"float16", DType::kFloat16}, {"float32", DType::kFloat32}});
@@ -173,6 +206,7 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                            itemsize(reader.format.dtype);
   }
   options.prefetch_bytes = prefetch_bytes;
+  if (!allocate.is_none()) options.allocator = python_allocator(allocate.cast<py::function>());
   options.on_error = choice<ErrorPolicy>("on_error", on_error,
                                          {{"raise", ErrorPolicy::kRaise},
                                           {"skip", ErrorPolicy::kSkip},
@@ -321,7 +355,8 @@ void bind_loader(py::module_& m) {
            py::arg("threads"), py::arg("seed"), py::arg("order"), py::arg("blocks"), py::arg("window"),
            py::arg("subset"), py::arg("rank"), py::arg("world_size"), py::arg("drop_last"), py::arg("dtype"),
            py::arg("layout"), py::arg("normalize"), py::arg("prefetch_bytes"), py::arg("on_error"),
-           py::arg("pixels"), py::arg("keys"), py::arg("verify"), py::arg("apply_orientation"))
+           py::arg("pixels"), py::arg("keys"), py::arg("verify"), py::arg("apply_orientation"),
+           py::arg("allocate"))
       .def(
           "share",
           [](PyLoader& self, int64_t position) {

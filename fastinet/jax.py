@@ -1,0 +1,78 @@
+"""Batches as JAX arrays on their devices.
+
+Needs JAX; fastinet itself does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastinet.errors import ArgumentError, UnsupportedError
+from fastinet.loader import Loader as _NumpyLoader
+from fastinet.read_ahead import ReadAhead
+
+try:
+    import jax
+except ImportError as e:
+    raise UnsupportedError(f"fastinet.jax needs JAX, which cannot be imported ({e}): pip install jax") from e
+
+__all__ = ["Loader"]
+
+
+class Loader(_NumpyLoader):
+    """:class:`fastinet.Loader` with JAX arrays in place of NumPy's, transferred one batch ahead.
+
+    The layout defaults to ``"NHWC"``, which JAX models expect. Labels are int32, as JAX's default is.
+
+    Args:
+        *args, **kwargs: of :class:`fastinet.Loader`. With several processes and ``sharding``, ``rank`` and
+            ``world_size`` default to ``jax.process_index()`` and ``jax.process_count()``, and each process
+            contributes its batch to one global array of ``world_size * batch_size`` samples.
+        device: where arrays go; None: JAX's default device.
+        sharding: a ``jax.sharding.Sharding`` whose first axis divides the batch; instead of ``device``. The
+            last batch must divide as well: use ``drop_last=True`` where it may not.
+
+    Strings and other columns that arrays cannot hold stay as they are.
+
+    Raises:
+        ArgumentError: both ``device`` and ``sharding``, or a batch that the sharding cannot divide.
+    """
+
+    def __init__(self, *args: Any, device: Any = None, sharding: Any = None, **kwargs: Any) -> None:
+        """See the class."""
+        if device is not None and sharding is not None:
+            raise ArgumentError("give device or sharding, not both")
+        self.device = device
+        self.sharding = sharding
+        kwargs.setdefault("layout", "NHWC")
+        if sharding is not None and jax.process_count() > 1:
+            if kwargs.get("rank") is None and kwargs.get("world_size") is None:
+                kwargs["rank"], kwargs["world_size"] = jax.process_index(), jax.process_count()
+            elif kwargs.get("rank") is None or kwargs.get("world_size") is None:
+                raise ArgumentError("give both rank and world_size, or neither to take JAX's processes")
+        super().__init__(*args, **kwargs)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The next epoch, as arrays on their devices."""
+        return ReadAhead(self, super().__iter__(), self._put, lambda batch: batch, depth=1)
+
+    def _put(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(self._array(v) if isinstance(v, np.ndarray) else v for v in batch)
+
+    def _array(self, value: np.ndarray[Any, Any]) -> Any:
+        if value.dtype == np.int64 and not jax.config.values["jax_enable_x64"]:
+            value = value.astype(np.int32)
+        if self.sharding is None:
+            return jax.device_put(value, self.device)
+        shape = (len(value) * self.world_size, *value.shape[1:])
+        try:
+            self.sharding.shard_shape(shape)
+        except ValueError as e:
+            raise ArgumentError(
+                f"sharding: a batch of shape {shape} cannot be divided by {self.sharding} ({e}); choose "
+                "batch_size accordingly and set drop_last=True"
+            ) from e
+        return jax.make_array_from_process_local_data(self.sharding, value, shape)  # type: ignore[no-untyped-call]

@@ -1,0 +1,55 @@
+"""Small splits for tests, written through the core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import images
+import numpy as np
+from PIL import Image
+
+from fastinet import _core, manifest
+from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+
+Item = tuple[str, bytes, int]
+
+
+def write_split(folder: Path, items: Sequence[Item], per_shard: int = 7, classes: int = 4) -> Path:
+    """A split of these (key, encoded image, label), `per_shard` to a shard."""
+    folder.mkdir(parents=True)
+    shards = []
+    for start in range(0, len(items), per_shard):
+        name = f"{folder.name}-{len(shards):06d}"
+        writer = _core.ShardWriter(str(folder / f"{name}.tar"), str(folder / f"{name}.idx"))
+        for key, data, label in items[start : start + per_shard]:
+            array = np.frombuffer(data, np.uint8)
+            try:
+                height, width = _core.image_size(array, False)
+            except ValueError:
+                height = width = 0
+            writer.add(key, "jpg", array, label, width=width, height=height, format="JPEG")
+        s = writer.finish()
+        shards.append(
+            ShardInfo(
+                f"{name}.tar",
+                s["records"],
+                s["bytes"],
+                s["xxh3"],
+                f"{name}.idx",
+                s["index_bytes"],
+                s["index_xxh3"],
+            )
+        )
+    names = tuple(ClassInfo(f"n{i:08d}", (f"word {i}",), "", {}) for i in range(classes))
+    manifest.write(folder, Manifest(folder.name, names, tuple(shards)))
+    return folder
+
+
+def jpeg_items(count: int, seed: int = 0, classes: int = 4) -> list[Item]:
+    """Photo-like JPEG files of differing sizes."""
+    items = []
+    for i in range(count):
+        image = Image.fromarray(images.photo(seed * 1000 + i, 60 + 13 * (i % 5), 50 + 17 * (i % 4)))
+        items.append((f"n{i % classes:08d}/image {i}", images.encode(image), i % classes))
+    return items

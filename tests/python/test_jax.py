@@ -1,0 +1,75 @@
+"""fastinet.jax: the loader's batches as arrays on their devices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import splits
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+jax = pytest.importorskip("jax", reason="the adapter for JAX needs JAX")
+
+import fastinet.jax  # noqa: E402
+import fastinet.loader  # noqa: E402
+from fastinet import transforms as T  # noqa: E402, N812
+from fastinet.errors import ArgumentError  # noqa: E402
+
+TRAIN = [T.RandomResizedCrop(32), T.RandomHorizontalFlip(), T.Normalize()]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return splits.write_split(tmp_path_factory.mktemp("jax") / "train", splits.jpeg_items(22))
+
+
+def test_arrays_hold_what_numpys_hold_and_stay_as_they_are(split: Path) -> None:
+    with fastinet.loader.Loader(split, 4, TRAIN, shuffle=True, seed=1, layout="NHWC", threads=2) as loader:
+        expected = [(images.copy(), labels) for images, labels in loader]
+    with fastinet.jax.Loader(split, 4, TRAIN, shuffle=True, seed=1, threads=2) as loader:
+        batches = list(loader)  # all kept: no array may change when later batches are decoded
+    for (images, labels), (expected_images, expected_labels) in zip(batches, expected, strict=True):
+        assert isinstance(images, jax.Array)
+        assert labels.dtype == np.int32
+        assert np.array_equal(np.asarray(images), expected_images)
+        assert np.array_equal(np.asarray(labels), expected_labels)
+
+
+def test_a_sharding_divides_the_batch_over_devices(split: Path) -> None:
+    devices = jax.devices()
+    assert len(devices) == 2
+    sharding = jax.sharding.NamedSharding(
+        jax.sharding.Mesh(np.array(devices), ("batch",)), jax.sharding.PartitionSpec("batch")
+    )
+    with fastinet.jax.Loader(split, 4, TRAIN, drop_last=True, threads=1, sharding=sharding) as loader:
+        for images, labels in loader:
+            assert images.sharding == sharding
+            assert images.shape == (4, 32, 32, 3)
+            assert {s.device for s in labels.addressable_shards} == set(devices)
+            assert all(s.data.shape == (2,) for s in labels.addressable_shards)
+
+
+def test_a_batch_that_the_sharding_cannot_divide_is_an_error_that_says_what_to_do(split: Path) -> None:
+    sharding = jax.sharding.NamedSharding(
+        jax.sharding.Mesh(np.array(jax.devices()), ("batch",)), jax.sharding.PartitionSpec("batch")
+    )
+    with (
+        fastinet.jax.Loader(split, 3, TRAIN, threads=1, sharding=sharding) as loader,
+        pytest.raises(ArgumentError, match=r"cannot be divided by .*drop_last=True"),
+    ):
+        next(iter(loader))
+
+
+def test_device_and_sharding_exclude_each_other(split: Path) -> None:
+    with pytest.raises(ArgumentError, match="give device or sharding, not both"):
+        fastinet.jax.Loader(split, 3, TRAIN, device=jax.devices()[0], sharding=object())
+
+
+def test_the_state_counts_what_was_handed_out_and_not_what_was_transferred_ahead(split: Path) -> None:
+    with fastinet.jax.Loader(split, 4, TRAIN, threads=1) as loader:
+        epoch = iter(loader)
+        next(epoch)
+        next(epoch)
+        assert loader.state_dict()["position"] == 8
