@@ -74,8 +74,8 @@ class Loader:
         transform: see :mod:`fastinet.transforms`. It must give images of one size.
         shuffle: False: records in their order on disk. True: a random permutation of all records in each
             epoch, in constant memory. "window": shards in random order, and the records of every ``window``
-            consecutive shards shuffled together; for cold disks and remote file systems, where reading from few shards at
-            a time is faster. The order is less random.
+            consecutive shards shuffled together; for cold disks and remote file systems, where reading from
+            few shards at a time is faster. The order is less random.
         seed: 0 to 2**64 - 1.
         threads: decoding threads; None: as many as this process may use CPUs (affinity, container quota).
         rank, world_size: None: 0 and 1.
@@ -281,8 +281,8 @@ class Loader:
 
         ``delivered``, ``skipped`` and ``substituted`` samples with the first ``reasons``; ``decoded_fast``
         (our decoder), ``decoded_turbo`` (libjpeg-turbo), ``decoded_foreign`` (Pillow) and ``payload_bytes``,
-        which include what is read ahead; ``consumer_wait_seconds`` (iteration waited: decoding is the bottleneck)
-        and ``worker_wait_seconds`` (threads waited, summed: the consumer is).
+        which include what is read ahead; ``consumer_wait_seconds`` (iteration waited: decoding is the
+        bottleneck) and ``worker_wait_seconds`` (threads waited, summed: the consumer is).
         """
         return self._core.stats()
 

@@ -2,9 +2,9 @@
 
 Names, parameters, defaults, arithmetic and distributions are those of ``torchvision.transforms``; images are
 what torchvision gets from Pillow, so resizing always antialiases. A transform is a list of these, a
-torchvision ``Compose`` or list of the transforms of the same names (``torchvision.transforms`` or ``.v2``), or a mix. At
-the end of the list, plain callables may follow; each is called with the finished batch of images (a numpy
-array) and returns what takes its place.
+torchvision ``Compose`` or list of the transforms of the same names (``torchvision.transforms`` or ``.v2``),
+or a mix. At the end of the list, plain callables may follow; each is called with the finished batch of
+images (a numpy array) and returns what takes its place.
 
 One plan is at most one crop, one resize and one crop of the result, with flips after the resize.
 """
@@ -86,8 +86,8 @@ class RandomResizedCrop:
     """A random window of a random share of the area and a random aspect ratio, resized to ``size``.
 
     The window is ``torchvision.transforms.RandomResizedCrop.get_params``: ten tries, area uniform in
-    ``scale`` (shares of the image), aspect ratio (width to height) log-uniform in ``ratio``; failing those the
-    largest central crop within ``ratio``.
+    ``scale`` (shares of the image), aspect ratio (width to height) log-uniform in ``ratio``; failing those
+    the largest central crop within ``ratio``.
     """
 
     size: int | Sequence[int]
@@ -247,8 +247,8 @@ def _translate(item: Any) -> Any:
             return own(**{f: getattr(item, f) for f in fields if hasattr(item, f)})
         known = ", ".join(_TORCHVISION_FIELDS)
         raise UnsupportedError(
-            f"torchvision's {name} is not one that the core knows ({known}); wrap it in a function at the end "
-            "of the transform to run it on the finished batch"
+            f"torchvision's {name} is not one that the core knows ({known}); wrap it in a function at the "
+            "end of the transform to run it on the finished batch"
         )
     if callable(item) and not isinstance(item, type):
         return item

@@ -65,8 +65,7 @@ class ShardReader : public SampleReader {
 
   Size size_of(const RecordView& record, const EncodedImage& image) {
     const bool known = record.width > 0 && record.height > 0;
-    const bool upright = record.format == PayloadFormat::kJpeg && record.orientation == 1;
-    if (known && (upright || !options_.apply_orientation)) return {record.height, record.width};
+    if (known && !options_.apply_orientation) return {record.height, record.width};
     return decoder_.info(image).size;
   }
 

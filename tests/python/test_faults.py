@@ -1,0 +1,301 @@
+"""Whatever goes wrong reaches the consumer as a typed error, at once, and nothing hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from splits import Item, jpeg_items, write_split
+
+import fastinet
+from fastinet import errors
+from fastinet import transforms as T  # noqa: N812
+
+TRANSFORM = [T.RandomResizedCrop(16)]
+BAD = 13  # the record that is broken; the seventh of the second shard
+COUNT = 30
+
+
+def make(folder: Path, batch_size: int = 4, **options: Any) -> fastinet.Loader:
+    return fastinet.Loader(folder, batch_size, TRANSFORM, columns=("index", "image"), **options)
+
+
+def records(loader: fastinet.Loader) -> list[int]:
+    return [int(r) for index, _ in loader for r in index]
+
+
+@pytest.fixture
+def undecodable(tmp_path: Path) -> Path:
+    items = jpeg_items(COUNT)
+    key, data, label = items[BAD]
+    items[BAD] = (key, data[:20] + bytes(200), label)
+    return write_split(tmp_path / "train", items)
+
+
+@pytest.fixture
+def flipped(tmp_path: Path) -> Path:
+    items: list[Item] = jpeg_items(COUNT)
+    folder = write_split(tmp_path / "train", items)
+    flip_byte(folder, items[BAD])
+    return folder
+
+
+def flip_byte(folder: Path, item: Item) -> None:
+    tar = folder / "train-000001.tar"
+    content = bytearray(tar.read_bytes())
+    content[content.index(item[1]) + len(item[1]) // 2] ^= 1
+    tar.write_bytes(content)
+
+
+def test_an_undecodable_image_is_raised_by_its_batch_and_named(undecodable: Path) -> None:
+    with make(undecodable, threads=4) as loader:
+        iterator = iter(loader)
+        for _ in range(3):
+            next(iterator)
+        with pytest.raises(errors.DecodeError) as caught:
+            next(iterator)
+        error = caught.value
+        assert error.path is not None
+        assert error.path.endswith("train-000001.tar")
+        assert (error.record, error.key) == (6, "n00000001/image 13")
+        assert "train-000001.tar: record 6 (n00000001/image 13)" in str(error)
+        assert next(iterator, None) is None  # the epoch is over
+        assert loader.state_dict()["position"] == 12  # and may go on at the failed batch
+
+
+def test_an_epoch_may_go_on_with_another_policy(undecodable: Path) -> None:
+    with make(undecodable) as loader:
+        with pytest.raises(errors.DecodeError):
+            records(loader)
+        state = loader.state_dict()
+    with make(undecodable, on_error="skip") as loader:
+        loader.load_state_dict(state)
+        assert records(loader) == [12, *range(14, COUNT)]
+
+
+def test_a_flipped_byte_is_a_checksum_error(flipped: Path) -> None:
+    with (
+        make(flipped) as loader,
+        pytest.raises(errors.ChecksumError, match=r"record 6 \(n00000001/image 13\)") as e,
+    ):
+        records(loader)
+    assert e.value.expected != e.value.found
+
+
+@pytest.mark.parametrize("kind", ["undecodable", "flipped"])
+def test_skip_and_substitute_count_what_they_did(kind: str, request: pytest.FixtureRequest) -> None:
+    folder = request.getfixturevalue(kind)
+    with make(folder, on_error="skip", threads=3) as loader:
+        sizes = [len(index) for index, _ in loader]
+        assert sizes == [4, 4, 4, 3, 4, 4, 4, 2]
+        stats = loader.stats
+        assert (stats["delivered"], stats["skipped"]) == (COUNT - 1, 1)
+        assert "n00000001/image 13" in stats["reasons"][0]
+    with make(folder, on_error="substitute", threads=3) as loader:
+        expected = list(range(COUNT))
+        expected[BAD] = BAD + 1
+        assert records(loader) == expected
+        stats = loader.stats
+        assert (stats["delivered"], stats["substituted"]) == (COUNT, 1)
+
+
+def test_verify_false_trusts_the_bytes(flipped: Path) -> None:
+    with make(flipped, verify=False, on_error="skip") as loader:
+        assert loader.stats["skipped"] == 0
+        assert len(records(loader)) >= COUNT - 1  # one flipped bit of entropy-coded data may still decode
+
+
+@pytest.mark.parametrize("policy", ["raise", "skip", "substitute"])
+def test_a_shard_truncated_under_the_reader_is_an_error_under_every_policy(
+    tmp_path: Path, policy: Any
+) -> None:
+    folder = write_split(tmp_path / "train", jpeg_items(60), per_shard=60)
+    tar = folder / "train-000000.tar"
+    with make(folder, batch_size=2, prefetch_bytes=0, threads=2, on_error=policy) as loader:
+        iterator = iter(loader)
+        next(iterator)
+        os.truncate(tar, 16384)
+        with pytest.raises(errors.TruncatedError, match=r"train-000000\.tar"):
+            for _ in iterator:
+                pass
+
+
+def test_a_missing_shard_is_an_error_under_every_policy(tmp_path: Path) -> None:
+    folder = write_split(tmp_path / "train", jpeg_items(20))
+    dataset = fastinet.Dataset(folder)
+    (folder / "train-000001.tar").unlink()
+    for policy in ("raise", "skip", "substitute"):
+        with make(dataset, on_error=policy) as loader, pytest.raises(errors.MissingFileError):  # type: ignore[arg-type]
+            records(loader)
+
+
+def test_a_workers_unforeseen_exception_reaches_the_consumer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+
+    from PIL import Image
+
+    import fastinet._pillow
+
+    def fail(*_: Any) -> Any:
+        raise RuntimeError("the decoder broke")
+
+    stream = io.BytesIO()
+    Image.new("RGB", (40, 40)).save(stream, "PNG")
+    items = jpeg_items(10)
+    items[6] = ("png", stream.getvalue(), 0)
+    folder = write_split(tmp_path / "train", items)
+    with make(folder) as loader:
+        assert records(loader) == list(range(10))
+        assert loader.stats["decoded_foreign"] == 1
+    monkeypatch.setattr(fastinet._pillow, "decode", fail)
+    with (
+        make(folder, threads=3) as loader,
+        pytest.raises(errors.DecodeError, match="the decoder broke") as caught,
+    ):
+        records(loader)
+    assert caught.value.key == "png"
+
+
+def test_a_callables_exception_passes_through(undecodable: Path) -> None:
+    def fail(batch: np.ndarray[Any, Any]) -> Any:
+        raise ZeroDivisionError
+
+    with fastinet.Loader(undecodable, 4, [*TRANSFORM, fail]) as loader, pytest.raises(ZeroDivisionError):
+        next(iter(loader))
+
+
+def run_script(body: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    head = f"""
+        import os, signal, sys, threading, time
+        import fastinet
+        from fastinet import errors, transforms as T
+        folder = {str(folder)!r}
+        def make(batch_size=4, **options):
+            return fastinet.Loader(folder, batch_size, [T.RandomResizedCrop(16)], **options)
+    """
+    script = textwrap.dedent(head) + textwrap.dedent(body)
+    return subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_split(tmp_path_factory.mktemp("good") / "train", jpeg_items(COUNT))
+
+
+def test_ctrl_c_interrupts_an_epoch_at_once(good: Path) -> None:
+    done = run_script(
+        """
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        loader = make(shuffle=True)
+        try:
+            while True:
+                for batch in loader:
+                    pass
+        except KeyboardInterrupt:
+            loader.close()
+            print("interrupted")
+        """,
+        good,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+def test_ctrl_c_interrupts_a_wait_for_a_batch(good: Path, tmp_path: Path) -> None:
+    done = run_script(
+        f"""
+        import io
+        import fastinet._pillow
+        from PIL import Image
+        sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]!r}
+        from pathlib import Path
+        from splits import write_split
+        stream = io.BytesIO()
+        Image.new("RGB", (40, 40)).save(stream, "PNG")
+        folder = str(write_split(Path({str(tmp_path)!r}) / "train", [("png", stream.getvalue(), 0)]))
+        fastinet._pillow.decode = lambda *a: time.sleep(5) or "slow"
+        threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+        begin = time.monotonic()
+        try:
+            next(iter(make()))
+        except KeyboardInterrupt:
+            print("interrupted", time.monotonic() - begin < 4, flush=True)
+            os._exit(0)
+        """,
+        good,
+    )
+    assert done.stdout == "interrupted True\n", done.stderr
+
+
+def test_a_forked_child_is_refused_and_does_not_hang(good: Path) -> None:
+    done = run_script(
+        """
+        loader = make()
+        iterator = iter(loader)
+        images, labels = next(iterator)
+        sys.stdout.flush()
+        pid = os.fork()
+        if pid == 0:
+            signal.alarm(20)
+            for call in (lambda: next(iterator), lambda: iter(loader), lambda: loader.stats, loader.close):
+                try:
+                    call()
+                except errors.StateError as e:
+                    assert "forked" in str(e), e
+                else:
+                    os._exit(3)
+            del images, labels, iterator, loader
+            sys.exit(0)  # the interpreter ends in the child, too
+        status = os.waitpid(pid, 0)[1]
+        print(status, len(list(iterator)))
+        """,
+        good,
+    )
+    assert (done.stdout, done.stderr) == ("0 7\n", "")
+
+
+def test_a_loader_that_was_not_started_may_be_used_after_a_fork(good: Path) -> None:
+    done = run_script(
+        """
+        loader = make()
+        pid = os.fork()
+        n = sum(len(labels) for _, labels in loader)
+        if pid == 0:
+            os._exit(0 if n == 30 else 1)
+        print(os.waitpid(pid, 0)[1], n)
+        """,
+        good,
+    )
+    assert (done.stdout, done.stderr) == ("0 30\n", "")
+
+
+@pytest.mark.parametrize("how", ["pass", "del loader, iterator", "sys.exit(0)", "raise SystemExit(0)"])
+def test_the_interpreter_ends_while_threads_are_at_work(good: Path, how: str) -> None:
+    done = run_script(f"loader = make(threads=4)\niterator = iter(loader)\nnext(iterator)\n{how}\n", good)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_sigint_reaches_python_not_the_threads(good: Path) -> None:
+    done = run_script(
+        """
+        seen = []
+        main = threading.main_thread()
+        signal.signal(signal.SIGINT, lambda *a: seen.append(threading.current_thread() is main))
+        loader = make()
+        for i, batch in enumerate(loader):
+            if i == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+        print(seen, i)
+        """,
+        good,
+    )
+    assert (done.stdout, done.stderr) == ("[True] 7\n", "")
