@@ -22,6 +22,8 @@ def resample(
     std: Sequence[float] | None = None,
 ) -> NDArray[Any]: ...
 
+MAX_IMAGE_PIXELS: int
+
 class ProbeResult(TypedDict):
     format: str
     regular: bool

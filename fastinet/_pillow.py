@@ -13,10 +13,9 @@ from contextlib import contextmanager
 
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-__all__ = ["decode"]
+from fastinet import _core
 
-# Twice Pillow's default for Image.MAX_IMAGE_PIXELS. A program may change that; what fastinet accepts stays.
-_MAX_PIXELS = 2 * (1024 * 1024 * 1024 // 4 // 3)
+__all__ = ["decode"]
 
 
 class _Defaults:
@@ -37,7 +36,7 @@ class _Defaults:
                 self._warnings.__enter__()
                 warnings.simplefilter("ignore")
                 ImageFile.LOAD_TRUNCATED_IMAGES = False
-                Image.MAX_IMAGE_PIXELS = _MAX_PIXELS // 2
+                Image.MAX_IMAGE_PIXELS = _core.MAX_IMAGE_PIXELS // 2  # Pillow refuses from twice that on
         try:
             yield
         finally:

@@ -57,6 +57,11 @@ def decode(
     """
     buffer = _bytes_view(data)
     box = None if crop is None else _integers("crop", crop, ("top", "left", "height", "width"))
+    if box and box[2] * box[3] > _core.MAX_IMAGE_PIXELS:
+        raise ArgumentError(
+            f"crop is not within the image: no image has more than {_core.MAX_IMAGE_PIXELS} pixels, "
+            f"found height {box[2]}, width {box[3]}"
+        )
     if interpolation not in _INTERPOLATIONS:
         raise ArgumentError(f"interpolation must be one of {_INTERPOLATIONS}, not {interpolation!r}")
     if isinstance(size, (int, np.integer)) and not isinstance(size, bool):

@@ -18,12 +18,9 @@
 namespace fastinet {
 namespace {
 
-// Pillow's limit: twice Image.MAX_IMAGE_PIXELS as it is by default.
-constexpr int64_t kMaxPixels = 2 * int64_t{1024 * 1024 * 1024 / 4 / 3};
-
-// The most pixels times scans that a JPEG file may ask for: a picture of kMaxPixels in 24 scans. Valid
+// The most pixels times scans that a JPEG file may ask for: a picture of kMaxImagePixels in 24 scans. Valid
 // progressive files have about ten scans; a hostile one can ask for thousands in a few bytes each.
-constexpr int64_t kMaxWork = 24 * kMaxPixels;
+constexpr int64_t kMaxWork = 24 * kMaxImagePixels;
 
 ErrorContext mismatch(std::string expected, std::string found) {
   ErrorContext context;
@@ -42,7 +39,7 @@ std::string to_string(const Rect& r) {
 }
 
 void require_affordable_scans(Bytes data) {
-  if (const int64_t work = decode_work(data, kMaxPixels); work > kMaxWork) {
+  if (const int64_t work = decode_work(data, kMaxImagePixels); work > kMaxWork) {
     throw Error(
         ErrorKind::kDecode, "JPEG with more scans than its size can account for",
         mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
@@ -93,9 +90,9 @@ std::optional<ImageDecoder::Impl::Regular> ImageDecoder::Impl::inspect(const Enc
   if (!is_jpeg(image.data)) return std::nullopt;
   Regular regular{.survey = survey_jpeg(image.data)};
   if (!regular.survey.irregular.empty()) return std::nullopt;
-  if (area(regular.survey.size) > kMaxPixels) {
+  if (area(regular.survey.size) > kMaxImagePixels) {
     throw Error(ErrorKind::kDecode, "image so large that it could be a decompression bomb",
-                mismatch("at most " + std::to_string(kMaxPixels) + " pixels",
+                mismatch("at most " + std::to_string(kMaxImagePixels) + " pixels",
                          std::to_string(area(regular.survey.size))));
   }
   if (image.apply_orientation) {

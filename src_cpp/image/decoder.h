@@ -15,12 +15,14 @@ namespace fastinet {
 
 using Bytes = std::span<const uint8_t>;
 
+// Larger images are refused. Pillow's limit: twice Image.MAX_IMAGE_PIXELS as it is by default.
+inline constexpr int64_t kMaxImagePixels = 2 * int64_t{1024 * 1024 * 1024 / 4 / 3};
+
 // Interleaved RGB, rows without padding.
 struct RgbImage {
   Size size;
   std::vector<uint8_t> pixels;
 };
-
 
 // Counts since construction, for stats: which path the samples took.
 struct DecodeCounts {
@@ -37,9 +39,9 @@ struct ImageInfo {
 // What is to be decoded.
 struct EncodedImage {
   Bytes data;
-  Bytes entry_points;             // as image/entry_points.h writes them; empty: none known
+  Bytes entry_points;              // as image/entry_points.h writes them; empty: none known
   bool apply_orientation = false;  // EXIF orientation, as ImageOps.exif_transpose; Geometry is then in the
-                                  // turned image's coordinates
+                                   // turned image's coordinates
 };
 
 // Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as

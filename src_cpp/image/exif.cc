@@ -64,14 +64,18 @@ Found orientation_in_ifd0(Span exif, uint32_t& orientation) {
   if (ifd + 2 > exif.size()) return Found::kUnclear;
   const size_t count = tiff.get16(ifd);
   Found found = Found::kNo;
+  uint64_t value_bytes = 0;
   for (size_t i = 0; i < count; ++i) {
     const size_t entry = ifd + 2 + i * kEntryBytes;
-    // Pillow keeps what came before an entry that is not all there and drops what comes after.
-    if (entry + kEntryBytes > exif.size()) return found;
+    // What becomes of the entries behind a broken one differs between versions of Pillow.
+    const Found if_broken = found == Found::kYes ? found : Found::kUnclear;
+    if (entry + kEntryBytes > exif.size()) return if_broken;
     const uint32_t type = tiff.get16(entry + 2);
     const uint64_t values = tiff.get32(entry + 4);
     const uint64_t bytes = values * type_size(type);
-    if (bytes > 4 && tiff.get32(entry + 8) + bytes > exif.size()) return found;
+    if (bytes > 4) value_bytes += bytes;
+    const bool outside = bytes > 4 && tiff.get32(entry + 8) + bytes > exif.size();
+    if (outside || value_bytes > exif.size()) return if_broken;
     if (tiff.get16(entry) != kOrientationTag) continue;
     if (type != kShort || values != 1 || found == Found::kYes) return Found::kUnclear;
     orientation = tiff.get16(entry + 8);
@@ -87,9 +91,12 @@ std::optional<int> read_orientation(const JpegSurvey& survey) {
   uint32_t orientation = 1;
   if (survey.exif.data() != nullptr) {
     switch (orientation_in_ifd0(survey.exif, orientation)) {
-      case Found::kYes: return valid_or_1(orientation);
-      case Found::kUnclear: return std::nullopt;
-      case Found::kNo: break;
+      case Found::kYes:
+        return valid_or_1(orientation);
+      case Found::kUnclear:
+        return std::nullopt;
+      case Found::kNo:
+        break;
     }
   }
   return valid_or_1(orientation_in_xmp(survey.xmp));

@@ -1,10 +1,10 @@
 #include "image/turbo_decoder.h"
 
+#include <jpeglib.h>
+
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>  // jpeglib.h needs it first
-
-#include <jpeglib.h>
 // After jpeglib.h.
 #include <jerror.h>
 
@@ -65,8 +65,8 @@ struct Session {
   ErrorManager errors;
   jpeg_source_mgr source;
   Rect region;
-  uint8_t* row;      // one interleaved row
-  uint8_t* planes;   // one plane after the other
+  uint8_t* row;     // one interleaved row
+  uint8_t* planes;  // one plane after the other
   ptrdiff_t stride;
   ptrdiff_t plane_bytes;
 };
@@ -112,9 +112,14 @@ void decode_rows(Session& s) {
     uint8_t* const out = s.planes + y * s.stride;
     const size_t count = static_cast<size_t>(s.region.width);
     switch (channels) {
-      case 1: std::copy_n(first, count, out); break;
-      case 3: split_rgb(first, count, out, out + s.plane_bytes, out + 2 * s.plane_bytes); break;
-      default: split_inverted_cmyk(first, count, out, out + s.plane_bytes, out + 2 * s.plane_bytes);
+      case 1:
+        std::copy_n(first, count, out);
+        break;
+      case 3:
+        split_rgb(first, count, out, out + s.plane_bytes, out + 2 * s.plane_bytes);
+        break;
+      default:
+        split_inverted_cmyk(first, count, out, out + s.plane_bytes, out + 2 * s.plane_bytes);
     }
   }
 }

@@ -26,7 +26,8 @@ Bytes bytes_of(const ByteArray& data) { return {data.data(), static_cast<size_t>
 RgbImage decode_with_pillow(const EncodedImage& image) {
   const py::gil_scoped_acquire gil;
   const py::bytes data(reinterpret_cast<const char*>(image.data.data()), image.data.size());
-  const py::object result = py::module_::import("fastinet._pillow").attr("decode")(data, image.apply_orientation);
+  const py::object result =
+      py::module_::import("fastinet._pillow").attr("decode")(data, image.apply_orientation);
   if (py::isinstance<py::str>(result)) throw Error(ErrorKind::kDecode, result.cast<std::string>());
   const auto [height, width, pixels] = result.cast<std::tuple<int, int, py::bytes>>();
   const std::string_view view = pixels;
@@ -43,8 +44,8 @@ ImageDecoder& thread_decoder() {
 
 // crop None: the whole image. size None: the crop's.
 py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int, 4>> crop,
-                            std::optional<std::array<int, 2>> size, bool flip, const std::string& interpolation,
-                            bool apply_orientation) {
+                            std::optional<std::array<int, 2>> size, bool flip,
+                            const std::string& interpolation, bool apply_orientation) {
   ImageDecoder& decoder = thread_decoder();
   const EncodedImage image{bytes_of(data), {}, apply_orientation};
 
@@ -111,6 +112,7 @@ py::dict probe_to_dict(const ByteArray& data) {
 ForeignDecoder pillow_decoder() { return decode_with_pillow; }
 
 void bind_image(py::module_& m) {
+  m.attr("MAX_IMAGE_PIXELS") = kMaxImagePixels;
   m.def("decode", &decode, py::arg("data"), py::arg("crop"), py::arg("size"), py::arg("flip"),
         py::arg("interpolation"), py::arg("apply_orientation"));
   m.def("image_size", &image_size, py::arg("data"), py::arg("apply_orientation"));

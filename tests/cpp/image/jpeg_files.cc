@@ -1,12 +1,12 @@
 #include "jpeg_files.h"
 
+#include <jpeglib.h>
+
 #include <csetjmp>
 #include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <sstream>
-
-#include <jpeglib.h>
 
 namespace fastinet::testing {
 namespace {
@@ -111,10 +111,11 @@ FullDecode decode_fully(const std::vector<uint8_t>& file) {
   jpeg_start_decompress(&cinfo);
   result.size = {static_cast<int>(cinfo.output_height), static_cast<int>(cinfo.output_width)};
   result.channels = cinfo.output_components;
-  result.samples.resize(static_cast<size_t>(cinfo.output_height) * cinfo.output_width * cinfo.output_components);
+  result.samples.resize(static_cast<size_t>(cinfo.output_height) * cinfo.output_width *
+                        cinfo.output_components);
   while (cinfo.output_scanline < cinfo.output_height) {
-    JSAMPROW row =
-        result.samples.data() + static_cast<size_t>(cinfo.output_scanline) * cinfo.output_width * cinfo.output_components;
+    JSAMPROW row = result.samples.data() +
+                   static_cast<size_t>(cinfo.output_scanline) * cinfo.output_width * cinfo.output_components;
     jpeg_read_scanlines(&cinfo, &row, 1);
   }
   jpeg_finish_decompress(&cinfo);

@@ -25,7 +25,8 @@ Rect random_window(Size size, std::mt19937& random) {
   return {below(size.height - height + 1), below(size.width - width + 1), height, width};
 }
 
-// Whether libjpeg-turbo's region equals that part of its full decode; a refusal is allowed where `may_refuse`.
+// Whether libjpeg-turbo's region equals that part of its full decode; a refusal is allowed where
+// `may_refuse`.
 void expect_windows_equal_full_decode(const JpegOptions& options, TurboDecoder& decoder) {
   SCOPED_TRACE(describe(options));
   const std::vector<uint8_t> file = make_jpeg(options);
@@ -35,8 +36,8 @@ void expect_windows_equal_full_decode(const JpegOptions& options, TurboDecoder& 
   ASSERT_EQ(survey.irregular, "");
   std::mt19937 random(options.seed);
   for (int i = 0; i < kWindowsPerFile; ++i) {
-    const Rect window = i == 0 ? Rect{0, 0, options.size.height, options.size.width}
-                               : random_window(options.size, random);
+    const Rect window =
+        i == 0 ? Rect{0, 0, options.size.height, options.size.width} : random_window(options.size, random);
     SCOPED_TRACE(::testing::Message() << "window " << window.top << " " << window.left << " " << window.height
                                       << " " << window.width);
     Planes planes;
@@ -46,8 +47,10 @@ void expect_windows_equal_full_decode(const JpegOptions& options, TurboDecoder& 
     for (int y = 0; y < window.height; ++y) {
       for (int x = 0; x < window.width; ++x) {
         for (int c = 0; c < planes.channels && full.channels != 4; ++c) {
-          const size_t at = (static_cast<size_t>(window.top + y) * full.size.width + window.left + x) * full.channels + c;
-          ASSERT_EQ(planes.plane[c][y * planes.stride + x], full.samples[at]) << "row " << y << " column " << x;
+          const size_t at =
+              (static_cast<size_t>(window.top + y) * full.size.width + window.left + x) * full.channels + c;
+          ASSERT_EQ(planes.plane[c][y * planes.stride + x], full.samples[at])
+              << "row " << y << " column " << x;
         }
       }
     }
@@ -65,7 +68,8 @@ TEST(TurboDecoder, ARegionEqualsThatPartOfTheFullDecodeForEverySampling) {
   };
   uint32_t seed = 1;
   for (const auto& [h, v] : samplings) {
-    for (const Size size : {Size{1, 1}, Size{7, 33}, Size{33, 7}, Size{16, 16}, Size{67, 93}, Size{120, 161}}) {
+    for (const Size size :
+         {Size{1, 1}, Size{7, 33}, Size{33, 7}, Size{16, 16}, Size{67, 93}, Size{120, 161}}) {
       for (const bool progressive : {false, true}) {
         for (const int restart_rows : {0, 1}) {
           expect_windows_equal_full_decode({.size = size,
@@ -77,7 +81,8 @@ TEST(TurboDecoder, ARegionEqualsThatPartOfTheFullDecodeForEverySampling) {
                                            decoder);
         }
       }
-      expect_windows_equal_full_decode({.size = size, .h = h, .v = v, .interleaved = false, .seed = seed++}, decoder);
+      expect_windows_equal_full_decode({.size = size, .h = h, .v = v, .interleaved = false, .seed = seed++},
+                                       decoder);
     }
   }
 }
