@@ -29,7 +29,7 @@ def jpeg(image: Image.Image, **options: object) -> bytes:
 
 
 def main() -> None:
-    """Write every seed for both targets; files that fuzzing found stay."""
+    """Write every seed for every target; files that fuzzing found stay."""
     seeds = {"gray": jpeg(picture(9, 21, 1)), "progressive": jpeg(picture(20, 20, 3), progressive=True)}
     for name, sampling in SAMPLINGS.items():
         seeds[name] = jpeg(picture(17, 35, 3), subsampling=sampling)
@@ -39,7 +39,7 @@ def main() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     seeds["exif"] = jpeg(picture(16, 24, 3), exif=exif)
-    for target in ("decoder", "differential"):
+    for target in ("decoder", "differential", "entropy", "header"):
         (CORPUS / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds.items():
             (CORPUS / target / f"{name}.jpg").write_bytes(data)

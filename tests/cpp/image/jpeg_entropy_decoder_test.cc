@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <random>
+#include <stdexcept>
 
 #include "image/jpeg/entropy_decoder.h"
 #include "image/jpeg/scan.h"
@@ -127,6 +128,48 @@ TEST(EntropyDecoder, GivesLibjpegsCoefficientsForEverySampleImage) {
     SCOPED_TRACE(path.string());
     expect_equal(decoder, oracle::read_file(path), 2);
   }
+}
+
+// A file that decodes to its end here must have libjpeg-turbo's coefficients, and one whose scan is complete
+// must decode to its end.
+TEST(EntropyDecoder, RefusesOrEqualsLibjpegForEveryOddAndHostileFile) {
+  auto files = oracle::files_under("odd-jpegs");
+  const auto hostile = oracle::files_under("hostile-jpegs");
+  files.insert(files.end(), hostile.begin(), hostile.end());
+  if (files.empty()) GTEST_SKIP() << "no odd files here";
+  constexpr int64_t kMaxMcus = 1 << 16;
+  EntropyDecoder decoder;
+  int equal = 0;
+  for (const auto& path : files) {
+    SCOPED_TRACE(path.string());
+    const auto file = oracle::read_file(path);
+    Header header;
+    if (parse_header(file, header) != Unsuited::kNone) continue;
+    if (int64_t{header.mcu_rows} * header.mcu_columns > kMaxMcus) continue;
+    const bool complete = Scanner().scan(header, file).complete;
+    const EntryPointView none;
+    const auto decodes = [&] {
+      if (decoder.begin(header, file, none, whole(header)) != Unsuited::kNone) return false;
+      Decoded result;
+      while ((result = decoder.next_row()) == Decoded::kRow) {
+      }
+      return result == Decoded::kEnd;
+    };
+    if (!decodes()) {
+      EXPECT_FALSE(complete);
+      continue;
+    }
+    std::vector<oracle::Plane> planes;
+    try {
+      planes = oracle::take_apart(file);
+    } catch (const std::runtime_error&) {
+      EXPECT_FALSE(complete) << "libjpeg-turbo refuses it";
+      continue;
+    }
+    EXPECT_TRUE(equals_libjpeg(decoder, header, file, none, planes, whole(header)));
+    ++equal;
+  }
+  EXPECT_GT(equal, 0);
 }
 
 }  // namespace
