@@ -1,12 +1,12 @@
 #include "image/turbo_decoder.h"
 
-#include <jpeglib.h>
-
 #include <algorithm>
 #include <csetjmp>
-#include <cstdio>  // jpeglib.h needs it first
-// After jpeglib.h.
+// clang-format off: jpeglib.h needs stdio before it, jerror.h needs jpeglib.h.
+#include <cstdio>
+#include <jpeglib.h>
 #include <jerror.h>
+// clang-format on
 
 #include "image/interleaved.h"
 

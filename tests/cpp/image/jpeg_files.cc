@@ -1,12 +1,13 @@
 #include "jpeg_files.h"
 
-#include <jpeglib.h>
-
 #include <csetjmp>
-#include <cstdio>
 #include <cstdlib>
 #include <random>
 #include <sstream>
+// clang-format off: jpeglib.h needs stdio before it.
+#include <cstdio>
+#include <jpeglib.h>
+// clang-format on
 
 namespace fastinet::testing {
 namespace {
