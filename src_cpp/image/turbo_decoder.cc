@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <csetjmp>
-// clang-format off: jpeglib.h needs stdio before it, jerror.h needs jpeglib.h.
+// Jpeglib.h needs stdio before it, jerror.h needs jpeglib.h.
+// clang-format off
 #include <cstdio>
 #include <jpeglib.h>
 #include <jerror.h>

@@ -4,7 +4,8 @@
 #include <cstdlib>
 #include <random>
 #include <sstream>
-// clang-format off: jpeglib.h needs stdio before it.
+// Jpeglib.h needs stdio before it.
+// clang-format off
 #include <cstdio>
 #include <jpeglib.h>
 // clang-format on
