@@ -26,7 +26,7 @@ struct ImageFacts {
   int32_t orientation = 1;  // EXIF, 1 to 8
   PayloadFormat format = PayloadFormat::kUnknown;
   bool clean = false;                     // was decoded to the last row without a warning
-  std::span<const uint8_t> entry_points;  // opaque here; empty: none
+  std::span<const uint8_t> entry_points{};  // opaque here; empty: none
 };
 
 // A bounding box, in pixels of the image that Boxes::width and height describe.
