@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core, manifest
-from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.hierarchy import Hierarchy
 from fastinet.manifest import ClassInfo, Manifest
+from fastinet.selection import Selection
 
 __all__ = ["Box", "Dataset", "Keys", "Record"]
 
@@ -165,8 +166,12 @@ class Dataset(Sequence[Record]):
 
     @cached_property
     def hierarchy(self) -> Hierarchy:
-        """The ``is_a`` graph; empty where the source had none."""
-        return Hierarchy(self.manifest.hierarchy)
+        """The ``is_a`` graph of the classes and all that is above them, with the words of each synset.
+
+        The graph is empty where the source had none; the words of the classes are there in any case.
+        """
+        nodes = (*self.manifest.synsets, *self.classes)
+        return Hierarchy(self.manifest.hierarchy, {c.name: c.words for c in nodes if c.words})
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -180,26 +185,44 @@ class Dataset(Sequence[Record]):
         """Key of each record."""
         return Keys(self.core)
 
-    def indices_of(self, classes: Iterable[str | int]) -> npt.NDArray[np.int64]:
-        """Indices of the records of these classes (names or labels), ascending.
+    @cached_property
+    def class_counts(self) -> npt.NDArray[np.int64]:
+        """Records of each class, int64 of shape (len(self.classes),), counted from the sidecars."""
+        return np.bincount(self._checked_labels() + 1, minlength=len(self.classes) + 1)[1:]
+
+    def select(self, *classes: str | int) -> Selection:
+        """The records of some classes, named as :func:`fastinet.selection.find_classes` says.
+
+        ``dataset.select("n02084071")`` and ``dataset.select("dog")`` are all dogs.
 
         Raises:
-            ArgumentError: a class that the dataset does not have.
+            ArgumentError: no such class, or a word that stands for several synsets.
+        """
+        return Selection(self, classes)
+
+    def indices_of(self, classes: Iterable[str | int] | str | int) -> npt.NDArray[np.int64]:
+        """Indices of the records of these classes, ascending; as ``select(*classes).indices``."""
+        return Selection(self, classes).indices
+
+    def indices_of_labels(self, labels: Iterable[int]) -> npt.NDArray[np.int64]:
+        """Indices of the records with these labels, ascending.
+
+        Raises:
+            FormatError: a record has a label that the manifest has no class for.
         """
         wanted = np.zeros(len(self.classes) + 1, bool)  # the last place is that of label -1
-        for c in classes:
-            label = self.class_to_index.get(c) if isinstance(c, str) else int(c)
-            if label is None or not 0 <= label < len(self.classes):
-                raise ArgumentError(
-                    f"{self.path}: no class {c!r} among its {len(self.classes)}", path=str(self.path)
-                )
-            wanted[label] = True
+        wanted[list(labels)] = True
+        return np.flatnonzero(wanted[self._checked_labels()])
+
+    def _checked_labels(self) -> npt.NDArray[np.int32]:
         labels = self.labels
-        if len(labels) and labels.max() >= len(self.classes):
-            raise ArgumentError(
-                f"{self.path}: label {labels.max()} has no class in the manifest", path=str(self.path)
-            )
-        return np.flatnonzero(wanted[labels])
+        if len(labels) and not (labels.min() >= -1 and labels.max() < len(self.classes)):
+            wrong = labels.max() if labels.max() >= len(self.classes) else labels.min()
+            raise FormatError(
+                f"{self.path}: label {wrong} has no class in the manifest", path=str(self.path),
+                expected=f"-1 to {len(self.classes) - 1}", found=str(wrong),
+            )  # fmt: skip
+        return labels
 
     def __len__(self) -> int:
         return len(self.core)

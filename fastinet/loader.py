@@ -16,6 +16,7 @@ from fastinet import _core
 from fastinet.cpus import available_cpus
 from fastinet.dataset import Dataset
 from fastinet.errors import ArgumentError, FastinetError, StateError
+from fastinet.selection import Selection
 from fastinet.transforms import Plan, compile_transform
 
 __all__ = ["Loader"]
@@ -69,7 +70,7 @@ class Loader:
     (``dropped``).
 
     Args:
-        path: a split's folder, or a :class:`fastinet.Dataset`.
+        path: a split's folder, a :class:`fastinet.Dataset`, or a selection of one (``dataset.select("dog")``).
         batch_size: samples in a batch, of this rank.
         transform: see :mod:`fastinet.transforms`. It must give images of one size.
         shuffle: False: records in their order on disk. True: a random permutation of all records in each
@@ -89,7 +90,8 @@ class Loader:
             the batch comes shorter. "substitute": the record at the next position takes the place. Both are
             counted in ``stats``. Errors of whole shards are always raised.
         indices: only these records, by number; or
-        classes: only the records of these classes, by name or label.
+        classes: only the records of these classes: labels, WNIDs, words or subtrees, as
+            :func:`fastinet.selection.find_classes` says (``classes=["dog", "n02121808"]``).
         prefetch_bytes: bound on finished and unfinished batches that wait; two batches at the least.
         verify: compare each payload with its checksum before it is decoded.
         apply_orientation: turn images as their EXIF orientation says; torchvision does not.
@@ -105,7 +107,7 @@ class Loader:
 
     def __init__(
         self,
-        path: str | os.PathLike[str] | Dataset,
+        path: str | os.PathLike[str] | Dataset | Selection,
         batch_size: int,
         transform: Any = None,
         shuffle: bool | Literal["window"] = False,
@@ -119,7 +121,7 @@ class Loader:
         columns: Sequence[str] = ("image", "label"),
         on_error: Literal["raise", "skip", "substitute"] = "raise",
         indices: npt.ArrayLike | None = None,
-        classes: Iterable[str | int] | None = None,
+        classes: Iterable[str | int] | str | int | None = None,
         prefetch_bytes: int = 512 << 20,
         verify: bool = True,
         apply_orientation: bool = False,
@@ -135,6 +137,10 @@ class Loader:
         """
         if shuffle not in (False, True, "window"):
             raise ArgumentError(f"shuffle must be False, True or 'window', not {shuffle!r}")
+        if isinstance(path, Selection):
+            if indices is not None or classes is not None:
+                raise ArgumentError("a selection has its records: give neither indices nor classes")
+            path, indices = path.dataset, path.indices
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
         self.batch_size = _integer("batch_size", batch_size, 1)
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
@@ -359,7 +365,7 @@ def _columns(columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def _subset(
-    dataset: Dataset, indices: npt.ArrayLike | None, classes: Iterable[str | int] | None
+    dataset: Dataset, indices: npt.ArrayLike | None, classes: Iterable[str | int] | str | int | None
 ) -> npt.NDArray[np.int64] | None:
     """The chosen records; None: all."""
     if indices is not None and classes is not None:

@@ -59,12 +59,25 @@ class ClassInfo:
         words: synonyms, the most usual first. Two classes may share words.
         gloss: definition in a sentence; empty: none.
         details: further values, such as ``ilsvrc2012_id``.
+        count: records of the class in this split; None: not counted.
     """
 
     name: str
     words: tuple[str, ...] = ()
     gloss: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    count: int | None = None
+
+    @property
+    def wnid(self) -> str:
+        """The name, which for ImageNet is the WordNet ID."""
+        return self.name
+
+    @property
+    def ilsvrc2012_id(self) -> int | None:
+        """The devkit's number of the class, from 1; never a label. None: not known."""
+        value = self.details.get("ilsvrc2012_id")
+        return value if isinstance(value, int) else None
 
 
 @dataclass(frozen=True)
@@ -77,6 +90,7 @@ class Manifest:
         shards: in the order of their records.
         encoding: of the payloads.
         hierarchy: pairs (parent, child) of class or inner-node names; a directed acyclic graph.
+        synsets: words and glosses of the hierarchy's nodes that are no classes.
         created_by: how the dataset was made: source, options, version of fastinet. No times.
     """
 
@@ -86,6 +100,7 @@ class Manifest:
     encoding: str = "jpeg"
     hierarchy: tuple[tuple[str, str], ...] = ()
     created_by: Mapping[str, Any] = field(default_factory=dict)
+    synsets: tuple[ClassInfo, ...] = ()
 
     @property
     def records(self) -> int:
@@ -112,6 +127,8 @@ def write(folder: str | os.PathLike[str], manifest: Manifest) -> None:
     lines = [f'  "{name}": {_json(value)}' for name, value in head.items()]
     lines.append(_rows("classes", [_class_row(c) for c in manifest.classes]))
     lines.append(_rows("hierarchy", [list(edge) for edge in manifest.hierarchy]))
+    if manifest.synsets:
+        lines.append(_rows("synsets", [_class_row(c) for c in manifest.synsets]))
     lines.append(_rows("shards", [_shard_row(s) for s in manifest.shards]))
     body = ("{\n" + ",\n".join(lines)).encode()
     tail = f',\n  "manifest_xxh3": "{_core.xxh3(body):016x}"\n}}\n'.encode()
@@ -173,6 +190,7 @@ class _Reader:
             encoding=encoding,
             hierarchy=self._each(fields, "hierarchy", self._edge),
             created_by=self._get(fields, "created_by", dict),
+            synsets=self._each({"synsets": []} | fields, "synsets", self._synset),
         )  # fmt: skip
         names = {c.name for c in manifest.classes}
         if len(names) != len(manifest.classes):
@@ -187,7 +205,12 @@ class _Reader:
         return tuple(parse(i, row) for i, row in enumerate(self._get(fields, name, list)))
 
     def _class(self, i: int, row: Any) -> ClassInfo:
-        where = f"classes[{i}]"
+        return self._class_info(f"classes[{i}]", row)
+
+    def _synset(self, i: int, row: Any) -> ClassInfo:
+        return self._class_info(f"synsets[{i}]", row)
+
+    def _class_info(self, where: str, row: Any) -> ClassInfo:
         if not isinstance(row, dict):
             raise self._error(where, "an object", row)
         rest = dict(row)
@@ -198,7 +221,10 @@ class _Reader:
             raise self._error(f"{where}.words", "a list of strings", words)
         if not isinstance(gloss, str):
             raise self._error(f"{where}.gloss", "a string", gloss)
-        return ClassInfo(name, tuple(words), gloss, rest)
+        count = rest.pop("count", None)
+        if count is not None and (type(count) is not int or count < 0):
+            raise self._error(f"{where}.count", "a count of 0 or more", count)
+        return ClassInfo(name, tuple(words), gloss, rest, count)
 
     def _shard(self, i: int, row: Any) -> ShardInfo:
         try:
@@ -268,6 +294,8 @@ def _class_row(c: ClassInfo) -> dict[str, Any]:
         row["words"] = list(c.words)
     if c.gloss:
         row["gloss"] = c.gloss
+    if c.count is not None:
+        row["count"] = c.count
     return row | {name: c.details[name] for name in sorted(c.details)}
 
 
