@@ -18,6 +18,7 @@ from rich.text import Text
 from fastinet.cpus import available_cpus
 from fastinet.dataset import Dataset
 from fastinet.errors import ArgumentError
+from fastinet.selection import Selection
 
 __all__ = ["BenchReport", "BenchResult", "bench"]
 
@@ -90,6 +91,7 @@ def bench(
     layout: str = "NCHW",
     seconds: float = 3.0,
     repeats: int = 3,
+    classes: Sequence[str | int] | None = None,
 ) -> BenchReport:
     """Loads batches as a training loop would, does nothing with them, and measures.
 
@@ -105,6 +107,7 @@ def bench(
         size: of the square images.
         seconds: least duration of a run.
         repeats: runs for each number of threads.
+        classes: load only these, as :class:`fastinet.Loader` takes them.
 
     Raises:
         ArgumentError: an argument out of its range.
@@ -115,10 +118,12 @@ def bench(
     if repeats < 1 or seconds <= 0:
         raise ArgumentError(f"repeats and seconds must be positive, not {repeats} and {seconds}")
     dataset = Dataset(path)
-    report = BenchReport(str(Path(path)), work, len(dataset), batch_size, dtype, layout, repeats, _machine())
+    chosen = None if classes is None else dataset.select(*classes)
+    records = len(dataset if chosen is None else chosen)
+    report = BenchReport(str(Path(path)), work, records, batch_size, dtype, layout, repeats, _machine())
     results = []
     for count in threads or _powers_of_two(available_cpus()):
-        loader = _loader(dataset, work, count, batch_size, size, dtype, layout)
+        loader = _loader(dataset if chosen is None else chosen, work, count, batch_size, size, dtype, layout)
         try:
             _run(loader, seconds, whole_epochs=False)
             runs = [_run(loader, seconds, whole_epochs=True) for _ in range(repeats)]
@@ -162,7 +167,13 @@ def _run(loader: Any, seconds: float, whole_epochs: bool) -> _Run:
 
 
 def _loader(
-    dataset: Dataset, work: Work, threads: int, batch_size: int, size: int, dtype: str, layout: str
+    records: Dataset | Selection,
+    work: Work,
+    threads: int,
+    batch_size: int,
+    size: int,
+    dtype: str,
+    layout: str,
 ) -> Any:
     from fastinet import transforms
     from fastinet.loader import Loader
@@ -175,7 +186,7 @@ def _loader(
     if dtype != "uint8":
         steps.append(transforms.Normalize())
     return Loader(
-        dataset, batch_size, steps, shuffle=work == "train", threads=threads, dtype=dtype, layout=layout,
+        records, batch_size, steps, shuffle=work == "train", threads=threads, dtype=dtype, layout=layout,
         columns=("image",),
     )  # fmt: skip
 

@@ -71,6 +71,8 @@ def cli(context: click.Context, debug: bool) -> None:
     "--short-side", type=int, metavar="PIXELS", help="Shrink: the shorter side at most this (lossy)."
 )
 @click.option("--quality", type=int, metavar="1-100", help="Encode every image anew (lossy).")
+@click.option("--wordnet", type=click.Path(path_type=Path), metavar="DIR",
+              help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(src: str, dst: Path, **options: Any) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
@@ -136,6 +138,27 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("queries", metavar="[CLASS]...", nargs=-1)
+def classes(path: Path, queries: tuple[str, ...]) -> None:
+    """List the classes of the split in DIR: label, name, records, words.
+
+    CLASS chooses some: a WNID or a word for a synset and all that lies below it (n02084071, dog), or =NAME
+    for the class of that name alone. A word with several meanings is an error that lists them.
+    """
+    from fastinet.dataset import Dataset
+
+    dataset = Dataset(path)
+    labels = dataset.select(*queries).labels if queries else range(len(dataset.classes))
+    counts = dataset.class_counts
+    for label in labels:
+        found = dataset.classes[label]
+        click.echo(f"{label}\t{found.name}\t{counts[label]}\t{', '.join(found.words)}")
+
+
+@cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--classes", multiple=True, metavar="CLASS",
+              help="Load only these, chosen as for `fastinet classes`; repeatable.")  # fmt: skip
 @click.option("--work", type=click.Choice(["train", "eval"]), default="train", show_default=True,
               help="RandomResizedCrop and flip, or Resize and CenterCrop.")  # fmt: skip
 @click.option("--threads", type=int, multiple=True, help="Decoding threads; repeat for several numbers.")
@@ -148,11 +171,13 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="Least duration of a run.")
 @click.option("--repeats", type=int, default=3, show_default=True, help="Runs for each number of threads.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures there.")
-def bench(path: Path, threads: tuple[int, ...], json_file: Path | None, **options: Any) -> None:
+def bench(
+    path: Path, threads: tuple[int, ...], classes: tuple[str, ...], json_file: Path | None, **options: Any
+) -> None:
     """Measure how fast the split in DIR loads on this machine."""
     from fastinet.benchmarking import bench as run
 
-    report = run(path, threads=threads or None, **options)
+    report = run(path, threads=threads or None, classes=classes or None, **options)
     _print(report)
     if json_file is not None:
         import json

@@ -66,7 +66,7 @@ class Hierarchy:
         return _reachable(self._parents, name)
 
     def find(self, word: str) -> tuple[str, ...]:
-        """All names that have `word` among their synonyms, whatever its case; several may (crane, maillot)."""
+        """All names with `word` among their synonyms, whatever its case; several may (crane, maillot)."""
         return tuple(self._by_word.get(normalise_word(word), ()))
 
     def _refuse_cycles(self) -> None:

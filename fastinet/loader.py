@@ -70,7 +70,7 @@ class Loader:
     (``dropped``).
 
     Args:
-        path: a split's folder, a :class:`fastinet.Dataset`, or a selection of one (``dataset.select("dog")``).
+        path: a split's folder, a :class:`fastinet.Dataset`, or a part of one (``dataset.select("dog")``).
         batch_size: samples in a batch, of this rank.
         transform: see :mod:`fastinet.transforms`. It must give images of one size.
         shuffle: False: records in their order on disk. True: a random permutation of all records in each
@@ -140,7 +140,8 @@ class Loader:
         if isinstance(path, Selection):
             if indices is not None or classes is not None:
                 raise ArgumentError("a selection has its records: give neither indices nor classes")
-            path, indices = path.dataset, path.indices
+            indices = path.indices
+            path = path.dataset
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
         self.batch_size = _integer("batch_size", batch_size, 1)
         self.seed = _integer("seed", seed, 0, 2**64 - 1)

@@ -18,6 +18,7 @@ from fastinet.manifest import ClassInfo
 __all__ = ["FILE_NAMES", "WordNet"]
 
 Edge = tuple[str, str]
+_CLASSES = 1000  # of ILSVRC-2012; the devkit numbers inner nodes from 1001
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class WordNet:
 
     @classmethod
     def find(cls, *folders: str | os.PathLike[str]) -> WordNet:
-        """As `read`, looking into several folders, the first that has a file decides; empty where none has."""
+        """As `read`, each file from the first of these folders that has it; empty where none has any."""
         parts: list[WordNet] = []
         names: list[str] = []
         digest = hashlib.blake2b(digest_size=16)
@@ -138,7 +139,7 @@ def _is_a(path: str, data: bytes) -> WordNet:
 
 def _meta_mat(path: str, data: bytes) -> WordNet:
     try:
-        import scipy.io
+        import scipy.io  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise UnsupportedError(
             f"{path}: reading MATLAB files needs SciPy; install it with: pip install 'fastinet[imagenet]'",
@@ -153,7 +154,7 @@ def _meta_mat(path: str, data: bytes) -> WordNet:
             words={str(row["WNID"]): split_words(str(row["words"])) for row in rows},
             glosses={str(row["WNID"]): str(row["gloss"]) for row in rows},
             edges=edges,
-            ilsvrc2012_ids={str(r["WNID"]): int(r["ILSVRC2012_ID"]) for r in rows if not int(r["num_children"])},
+            ilsvrc2012_ids={ids[i]: i for i in ids if i <= _CLASSES},
         )  # fmt: skip
     except Exception as e:  # whatever SciPy's reader runs into
         raise FormatError(f"{path}: not the devkit's list of synsets: {e}", path=path) from None

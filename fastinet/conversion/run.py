@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, _core, manifest
+from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, LocalEngine
 from fastinet.conversion.layout import (
@@ -51,6 +52,7 @@ def convert(
     quality: int | None = None,
     overwrite: bool = False,
     engine: Engine | None = None,
+    wordnet: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -78,6 +80,9 @@ def convert(
             ``fastinet/conversion/reencode.py`` has their arithmetic. Without them the bytes stay as they are.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
         engine: runs the shard tasks; None: threads of this process.
+        wordnet: folder with ImageNet's metadata (``words.txt``, ``gloss.txt``, ``wordnet.is_a.txt``,
+            ``LOC_synset_mapping.txt``, the devkit): words and hierarchy for the manifest. None: looked for in
+            the source's folder and the one above it.
         progress: show progress on stderr.
 
     Raises:
@@ -97,7 +102,7 @@ def convert(
     dst = Path(os.path.abspath(dst))  # noqa: PTH100 - without following links
     _keep_apart(src.location, dst)
     _refuse_foreign(dst)
-    job = _Job(src, dst, settings, limits, shuffle)
+    job = _Job(src, dst, settings, limits, shuffle, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with warnings.catch_warnings(), Workspace(dst).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
@@ -118,13 +123,20 @@ class _Job:
     """The steps of one conversion, in order: prepare, write_shards, finish."""
 
     def __init__(
-        self, source: Source, dst: Path, settings: WriteSettings, limits: ShardLimits, shuffle: int | None
+        self,
+        source: Source,
+        dst: Path,
+        settings: WriteSettings,
+        limits: ShardLimits,
+        shuffle: int | None,
+        description: Description,
     ) -> None:
         self.source = source
         self.dst = dst
         self.settings = settings
         self.limits = limits
         self.shuffle = shuffle
+        self.description = description
         self.surveys = {split: source.survey(split) for split in source.splits}
         self.records = sum(survey.records for survey in self.surveys.values())
         self._results: dict[str, list[ShardResult]] = {}
@@ -191,7 +203,9 @@ class _Job:
             )  # fmt: skip
         return manifest.Manifest(
             split=split,
-            classes=tuple(self.source.classes),
+            classes=self.description.classes,
+            hierarchy=self.description.hierarchy,
+            synsets=self.description.synsets,
             shards=tuple(shards),
             created_by={**self._options(), "plan": _digest([result.plan for result in results])},
         )
@@ -209,6 +223,7 @@ class _Job:
             "max_side": recoding.max_side,
             "short_side": recoding.short_side,
             "quality": recoding.quality,
+            "metadata": self.description.digest,
         }
 
     def _plans(self, split: str) -> Iterator[ShardPlan]:
