@@ -1,7 +1,7 @@
 """C++ core of fastinet."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ def resample(
 
 MAX_IMAGE_PIXELS: int
 
+@type_check_only
 class ProbeResult(TypedDict):
     format: str
     regular: bool
@@ -36,6 +37,7 @@ class ProbeResult(TypedDict):
     complete: bool
     entry_points: bytes
 
+@type_check_only
 class DecodeCounts(TypedDict):
     fast: int
     turbo: int
@@ -59,6 +61,7 @@ def probe(data: NDArray[np.uint8]) -> ProbeResult: ...
 _Shard = tuple[str, str, int, int, int, int]
 _Boxes = tuple[int, int, list[tuple[int, int, int, int, int, int]]]
 
+@type_check_only
 class ShardSummary(TypedDict):
     records: int
     bytes: int
@@ -226,6 +229,7 @@ class Loader:
     def stats(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
 
+@type_check_only
 class ShardReport(TypedDict):
     records: int
     payload_bytes: int
