@@ -66,12 +66,16 @@ Packing packing(const Header& header, const std::vector<EntryPoint>& entries, in
   return p;
 }
 
+// Writes fields of at most 57 bits into zeros, 8 bytes at a time: kPadding follows the last of them.
 class BitWriter {
  public:
   explicit BitWriter(uint8_t* out) : out_(out) {}
   void put(uint64_t value, int width) {
-    for (int i = 0; i < width; ++i, ++at_)
-      out_[at_ >> 3] |= static_cast<uint8_t>((value >> i & 1) << (at_ & 7));
+    if (width == 0) return;
+    uint8_t* const to = out_ + (at_ >> 3);
+    const uint64_t bits = load<uint64_t>(to) | value << (at_ & 7);
+    std::memcpy(to, &bits, sizeof bits);
+    at_ += width;
   }
 
  private:
@@ -161,7 +165,7 @@ std::vector<uint8_t> pack_entry_points(const Header& header, size_t file_size,
         writer.put(first[column].bit - first->bit, p.column_bits);
       }
       for (int c = 0; c < header.components; ++c)
-        writer.put(first[column].dc[c] - p.dc_least[c], p.dc_bits[c]);
+        writer.put(static_cast<uint64_t>(first[column].dc[c] - p.dc_least[c]), p.dc_bits[c]);
     }
   }
   return out;
