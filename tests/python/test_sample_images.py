@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import images
 import numpy as np
 from click.testing import CliRunner
-from make_sample_images import main
 from PIL import Image
+
+import images
+from make_sample_images import main
 
 
 def test_the_same_seed_gives_the_same_file_and_another_seed_another_one() -> None:
