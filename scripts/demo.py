@@ -16,7 +16,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from rich.console import Console
-from rich.table import Table
 
 import fastinet
 from fastinet import transforms as T  # noqa: N812
@@ -94,14 +93,11 @@ def load_epochs(split: Path, threads: int) -> None:
             indices.append(index)
         seconds = time.perf_counter() - started
         seen = np.concatenate(indices)
-        once = (
-            "every record once"
-            if len(np.unique(seen)) == len(seen) == len(loader.dataset)
-            else "NOT each once"
-        )
+        if not np.array_equal(np.sort(seen), np.arange(len(loader.dataset))):
+            raise SystemExit(f"epoch {epoch} did not hold every record once")
         console.print(
-            f"epoch {epoch}: {len(seen)} images in {len(loader)} batches of {shape} {batch.dtype}, {once}, "
-            f"first records {seen[:4].tolist()}, mean {total / len(seen):+.4f}, {seconds:.2f} s"
+            f"epoch {epoch}: {len(seen)} images in {len(loader)} batches of {shape} {batch.dtype}, "
+            f"every record once; first {seen[:4].tolist()}, mean {total / len(seen):+.4f}, {seconds:.2f} s"
         )
 
 
@@ -151,7 +147,8 @@ class _Tally:
 
     def report(self, what: str) -> None:
         console.print(
-            f"{self.equal} of {self.count} {what} equal Pillow's in every byte; largest difference {self.largest}"
+            f"{self.equal} of {self.count} {what} equal Pillow's byte for byte; "
+            f"largest difference {self.largest}"
         )
         if self.equal != self.count:
             raise SystemExit(f"{what} differ from Pillow's")
@@ -159,15 +156,15 @@ class _Tally:
 
 def open_rgb(path: Path) -> Image.Image:
     """As torchvision opens an image."""
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    with path.open("rb") as file:
+        return Image.open(file).convert("RGB")
 
 
 def draw_batch(split: Path, threads: int, path: Path, columns: int = 8, rows: int = 4) -> None:
     """One augmented batch as a picture."""
     loader = fastinet.Loader(
-        split, batch_size=columns * rows, transform=CROP, shuffle=True, seed=1, threads=threads, dtype="uint8",
-        layout="NHWC", columns=("image",),
+        split, batch_size=columns * rows, transform=CROP, shuffle=True, seed=1, threads=threads,
+        dtype="uint8", layout="NHWC", columns=("image",),
     )  # fmt: skip
     (pixels,) = next(iter(loader))
     sheet = Image.new("RGB", (columns * 228 + 4, -(-len(pixels) // columns) * 228 + 4), "white")
@@ -191,8 +188,7 @@ def compare_speed(images: Path, split: Path, threads: int, rounds: int, logs: Pa
             logs=logs,
             tell=status.update,
         )
-    shown: Table = loaders.table("train", results)
-    console.print(shown)
+    console.print(loaders.table("train", results))
     console.print(f"{threads} threads; {machine.describe()['cpu']}; more: make bench")
 
 
