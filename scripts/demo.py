@@ -28,7 +28,7 @@ import peers
 import reference
 import side_by_side
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 CROP = [T.RandomResizedCrop(224), T.RandomHorizontalFlip()]
 
 
@@ -63,9 +63,9 @@ def step(title: str) -> None:
 def convert(images: Path, dst: Path) -> Path:
     """Converts and verifies; the folder of the only split."""
     step(f"Convert {images} and check the result")
-    fastinet.convert(images, dst, split="train", overwrite=True, progress=True).print(console)
+    console.print(fastinet.convert(images, dst, split="train", overwrite=True, progress=True))
     report = fastinet.verify(dst, decode=True)
-    report.print(console)
+    console.print(report)
     if not report.ok:
         raise SystemExit("the dataset did not pass its check")
     return dst / "train"

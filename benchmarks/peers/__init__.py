@@ -19,8 +19,8 @@ STD = (0.229, 0.224, 0.225)
 NAMES = ("fastinet", "torch_pillow", "webdataset", "dali", "turboloader", "pillow")
 TITLES = {
     "fastinet": "fastinet",
-    "torch_pillow": "torch DataLoader, torchvision on Pillow",
-    "webdataset": "webdataset, torchvision on Pillow",
+    "torch_pillow": "torch DataLoader + Pillow",
+    "webdataset": "webdataset + Pillow",
     "dali": "DALI, CPU pipeline",
     "turboloader": "TurboLoader",
     "pillow": "Pillow, one process",
