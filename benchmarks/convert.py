@@ -19,12 +19,12 @@ from pathlib import Path
 
 import click
 import webdataset  # type: ignore[import-untyped, unused-ignore]
-from machine import describe
 from rich.console import Console
 from rich.table import Table
 
 import fastinet
 from fastinet.conversion import Extent, ImageFolder
+from machine import describe
 
 RECORDS = 250  # a shard; the same for all
 

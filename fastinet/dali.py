@@ -171,7 +171,7 @@ class Loader(_NumpyLoader):
     def _images(self, images: Any) -> Any:
         if self.device == "cpu":
             return np.array(images.as_array())
-        from nvidia.dali.plugin.pytorch import feed_ndarray  # type: ignore[attr-defined]
+        from nvidia.dali.plugin.pytorch import feed_ndarray
 
         tensor = images.as_tensor()
         torch = self._torch

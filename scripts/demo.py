@@ -64,10 +64,13 @@ def convert(images: Path, dst: Path) -> Path:
     """Converts and verifies; the folder of the only split."""
     step(f"Convert {images} and check the result")
     console.print(fastinet.convert(images, dst, split="train", overwrite=True, progress=True))
-    report = fastinet.verify(dst, decode=True)
-    console.print(report)
+    report = fastinet.verify(dst, decode=True, progress=True)
     if not report.ok:
-        raise SystemExit("the dataset did not pass its check")
+        raise SystemExit("\n".join(map(str, report.problems)))
+    console.print(
+        f"verified: {report.shards} shards, {report.records} checksums, {report.decoded} images decoded; "
+        f"no problem, {report.seconds:.1f} s"
+    )
     return dst / "train"
 
 

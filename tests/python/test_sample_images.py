@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import images
 import numpy as np
 from click.testing import CliRunner
 from PIL import Image
 
-import images
 from make_sample_images import main
 
 
