@@ -50,7 +50,7 @@ class ShardInfo(NamedTuple):
     index_xxh3: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassInfo:
     """One class; its place in the manifest's list is its label.
 
@@ -205,26 +205,25 @@ class _Reader:
         return tuple(parse(i, row) for i, row in enumerate(self._get(fields, name, list)))
 
     def _class(self, i: int, row: Any) -> ClassInfo:
-        return self._class_info(f"classes[{i}]", row)
+        return self._class_info("classes", i, row)
 
     def _synset(self, i: int, row: Any) -> ClassInfo:
-        return self._class_info(f"synsets[{i}]", row)
+        return self._class_info("synsets", i, row)
 
-    def _class_info(self, where: str, row: Any) -> ClassInfo:
+    def _class_info(self, table: str, i: int, row: Any) -> ClassInfo:
         if not isinstance(row, dict):
-            raise self._error(where, "an object", row)
-        rest = dict(row)
-        name, words, gloss = rest.pop("name", None), rest.pop("words", []), rest.pop("gloss", "")
+            raise self._error(f"{table}[{i}]", "an object", row)
+        name, words, gloss = row.pop("name", None), row.pop("words", []), row.pop("gloss", "")
         if not isinstance(name, str) or not name:
-            raise self._error(f"{where}.name", "a name", name)
+            raise self._error(f"{table}[{i}].name", "a name", name)
         if not isinstance(words, list) or not set(map(type, words)) <= {str}:
-            raise self._error(f"{where}.words", "a list of strings", words)
+            raise self._error(f"{table}[{i}].words", "a list of strings", words)
         if not isinstance(gloss, str):
-            raise self._error(f"{where}.gloss", "a string", gloss)
-        count = rest.pop("count", None)
+            raise self._error(f"{table}[{i}].gloss", "a string", gloss)
+        count = row.pop("count", None)
         if count is not None and (type(count) is not int or count < 0):
-            raise self._error(f"{where}.count", "a count of 0 or more", count)
-        return ClassInfo(name, tuple(words), gloss, rest, count)
+            raise self._error(f"{table}[{i}].count", "a count of 0 or more", count)
+        return ClassInfo(name, tuple(words), gloss, row, count)
 
     def _shards(self, rows: list[Any]) -> tuple[ShardInfo, ...]:
         """By columns, which is several times faster than by rows: there may be tens of thousands."""
