@@ -73,6 +73,8 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--quality", type=int, metavar="1-100", help="Encode every image anew (lossy).")
 @click.option("--wordnet", type=click.Path(path_type=Path), metavar="DIR",
               help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
+@click.option("--boxes", type=click.Path(path_type=Path), metavar="DIR",
+              help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(src: str, dst: Path, **options: Any) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
