@@ -286,3 +286,6 @@ class ShardBuilder:
     def abandon(self) -> None: ...
 
 def read_extent(path: str | bytes, offset: int, length: int) -> bytes: ...
+def scan_tar(
+    path: str | bytes, offset: int = 0, length: int = -1, origin: str | bytes | None = None
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...  # (name, offset, size), (name, reason)

@@ -79,8 +79,10 @@ def cli(context: click.Context, debug: bool) -> None:
 def convert(src: str, dst: Path, **options: Any) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
-    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders. An
-    interrupted conversion goes on where it stopped when the same command is given again.
+    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
+    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, or one of these archives. Archives are
+    read where they are. An interrupted conversion goes on where it stopped when the same command is given
+    again.
     """
     from fastinet.conversion import convert as run
 

@@ -66,7 +66,8 @@ def convert(
     never changed or removed.
 
     Args:
-        src: folder of images (or a :class:`fastinet.conversion.source.Source`).
+        src: folder of images, folder with ILSVRC's archives or one of them (or a
+            :class:`fastinet.conversion.source.Source`).
         dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion.
         source: layout of `src`; None: recognised by looking.
         split: convert only this split, or, for a source without splits, the name of its only one.
