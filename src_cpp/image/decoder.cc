@@ -74,8 +74,10 @@ struct ImageDecoder::Impl {
   std::optional<Regular> inspect(const EncodedImage& image) const;
   RgbImage decode_foreign(const EncodedImage& image);
   Planes to_planes(const RgbImage& image);
-  bool decode_fast(const EncodedImage& image, const JpegSurvey& survey, const Rect& region, Planes* planes);
-  bool decode_region(const EncodedImage& image, const Regular& regular, const Rect& region, Planes* planes);
+  bool decode_fast(const EncodedImage& image, const JpegSurvey& survey, const Rect& region, int scale,
+                   Planes* planes);
+  bool decode_region(const EncodedImage& image, const Regular& regular, const Rect& region, int scale,
+                     Planes* planes);
 
   Resampler resampler;
   ForeignDecoder foreign;
@@ -123,25 +125,25 @@ Planes ImageDecoder::Impl::to_planes(const RgbImage& image) {
 
 // False: our own decoder leaves this file to libjpeg-turbo.
 bool ImageDecoder::Impl::decode_fast(const EncodedImage& image, const JpegSurvey& survey, const Rect& region,
-                                     Planes* planes) {
+                                     int scale, Planes* planes) {
   if (!survey.single_scan) return false;
   jpeg::Header header;
   if (jpeg::parse_header(image.data, header) != jpeg::Unsuited::kNone) return false;
   const auto entries = jpeg::EntryPointView::open(image.entry_points, header, image.data.size());
   // Entry points are only made for complete files.
   if (entries.empty() && !ends_with_eoi(image.data, survey)) return false;
-  return baseline.decode(header, image.data, entries, region, *planes) == jpeg::Verdict::kDecoded;
+  return baseline.decode(header, image.data, entries, region, *planes, scale) == jpeg::Verdict::kDecoded;
 }
 
 // False: only the foreign decoder can say what this file holds.
 bool ImageDecoder::Impl::decode_region(const EncodedImage& image, const Regular& regular, const Rect& region,
-                                       Planes* planes) {
-  if (decode_fast(image, regular.survey, region, planes)) {
+                                       int scale, Planes* planes) {
+  if (decode_fast(image, regular.survey, region, scale, planes)) {
     ++counts.fast;
     return true;
   }
   if (!regular.survey.single_scan) require_affordable_scans(image.data);
-  if (turbo.decode(image.data, regular.survey, region, planes) != nullptr) return false;
+  if (turbo.decode(image.data, regular.survey, region, planes, scale) != nullptr) return false;
   ++counts.turbo;
   return true;
 }
@@ -162,11 +164,16 @@ void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, v
     const Size stored = regular->survey.size;
     const int orientation = regular->orientation;
     require_inside(geometry, turned(stored, orientation));
-    Rect region = source_region(geometry);
+    // Sides of a turned image need not begin on its blocks' edges.
+    const int scale = orientation == 1 ? dct_scale(geometry) : 1;
+    Rect region = source_region(geometry, scale);
     // A view of padding alone still proves that the image can be decoded.
-    if (region.height <= 0 || region.width <= 0) region = {geometry.crop.top, geometry.crop.left, 1, 1};
+    if (region.height <= 0 || region.width <= 0) {
+      region = {geometry.crop.top / scale, geometry.crop.left / scale, 1, 1};
+    }
     Planes planes;
-    if (impl_->decode_region(image, *regular, stored_rect(region, stored, orientation), &planes)) {
+    const Rect wanted = stored_rect(region, scaled_down(stored, scale), orientation);
+    if (impl_->decode_region(image, *regular, wanted, scale, &planes)) {
       impl_->resampler.run(impl_->turner.run(planes, stored, orientation), geometry, out);
       return;
     }

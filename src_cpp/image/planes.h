@@ -16,7 +16,8 @@ struct Planes {
   static constexpr size_t kReadPadding = 64;
   const uint8_t* plane[3] = {nullptr, nullptr, nullptr};
   ptrdiff_t stride = 0;
-  Rect region;
+  Rect region;    // of the image at 1/scale
+  int scale = 1;  // dct_scale(): 1, 2 or 4
   int channels = 3;
 };
 

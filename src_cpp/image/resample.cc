@@ -23,6 +23,7 @@ constexpr int kBatchRows = 16;
 // The part of the view inside of the resized crop, and how it becomes the sample: `left` and `top` zero
 // columns and rows, then the resampled ones, then zeros.
 struct Plan {
+  int crop_top = 0, crop_left = 0;  // of the source's first sample, in the image at 1/scale
   Axis columns;
   Axis rows;
   int left = 0;
@@ -38,14 +39,28 @@ struct Plan {
   bool empty() const { return columns.outputs() <= 0 || rows.outputs() <= 0; }
 };
 
-Plan make_plan(const Geometry& g) {
+// The samples at 1/scale that [begin, end) touches, and where in them it begins and ends.
+void place(int begin, int end, int scale, int* first, Axis* axis) {
+  *first = begin / scale;
+  const int last = (end + scale - 1) / scale;
+  axis->in = last - *first;
+  axis->begin = static_cast<double>(begin) / scale - *first;
+  axis->beyond = last - static_cast<double>(end) / scale;
+}
+
+Plan make_plan(const Geometry& g, int scale) {
   Plan plan;
-  plan.columns = {
-      g.crop.width, g.size.width,   std::max(0, g.view.left), std::min(g.size.width, g.view.right()),
-      g.flip,       g.interpolation};
-  plan.rows = {
-      g.crop.height, g.size.height,  std::max(0, g.view.top), std::min(g.size.height, g.view.bottom()),
-      false,         g.interpolation};
+  plan.columns = {.out = g.size.width,
+                  .first = std::max(0, g.view.left),
+                  .last = std::min(g.size.width, g.view.right()),
+                  .reversed = g.flip,
+                  .interpolation = g.interpolation};
+  plan.rows = {.out = g.size.height,
+               .first = std::max(0, g.view.top),
+               .last = std::min(g.size.height, g.view.bottom()),
+               .interpolation = g.interpolation};
+  place(g.crop.left, g.crop.right(), scale, &plan.crop_left, &plan.columns);
+  place(g.crop.top, g.crop.bottom(), scale, &plan.crop_top, &plan.rows);
   plan.left = g.flip ? g.view.right() - plan.columns.last : plan.columns.first - g.view.left;
   plan.top = plan.rows.first - g.view.top;
   return plan;
@@ -67,12 +82,12 @@ struct Pass {
 
 }  // namespace
 
-Rect source_region(const Geometry& geometry) {
-  const Plan plan = make_plan(geometry);
+Rect source_region(const Geometry& geometry, int scale) {
+  const Plan plan = make_plan(geometry, scale);
   if (plan.empty()) return {};
   const Interval x = source_interval(plan.columns);
   const Interval y = source_interval(plan.rows);
-  return {geometry.crop.top + y.begin, geometry.crop.left + x.begin, y.end - y.begin, x.end - x.begin};
+  return {plan.crop_top + y.begin, plan.crop_left + x.begin, y.end - y.begin, x.end - x.begin};
 }
 
 struct Resampler::Impl {
@@ -117,7 +132,7 @@ struct Resampler::Impl {
 };
 
 void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* out) {
-  plan = make_plan(geometry);
+  plan = make_plan(geometry, planes.scale);
   view_width = geometry.view.width;
   writer.start({geometry.view.height, geometry.view.width}, out);
   const uint8_t* zeros = nullptr;
@@ -137,8 +152,8 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
   width = plan.columns.outputs();
   stride = planes.stride;
   for (int c = 0; c < 3; ++c) {
-    origin[c] = planes.plane[c] + (geometry.crop.top - planes.region.top) * stride +
-                (geometry.crop.left - planes.region.left);
+    origin[c] = planes.plane[c] + (plan.crop_top - planes.region.top) * stride +
+                (plan.crop_left - planes.region.left);
   }
   if (plan.rows.resampled()) rows.prepare(plan.rows, kernels->pack_vertical);
   vertical_first = plan.vertical_first();

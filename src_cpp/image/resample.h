@@ -11,9 +11,9 @@
 
 namespace fastinet {
 
-// The pixels of the image that `geometry` reads; what a decoder must deliver. Empty when the view lies
-// wholly outside of the resized crop.
-Rect source_region(const Geometry& geometry);
+// The pixels of the image at 1/scale that `geometry` reads; what a decoder must deliver. Empty when the view
+// lies wholly outside of the resized crop.
+Rect source_region(const Geometry& geometry, int scale = 1);
 
 // Scratch and coefficient tables for one thread; reused from sample to sample.
 class Resampler {
@@ -24,7 +24,7 @@ class Resampler {
   Resampler& operator=(Resampler&&) noexcept;
 
   // Writes view.height x view.width samples of three channels to `out` in the format's dtype and layout,
-  // contiguous. REQUIRES: planes.region contains source_region(geometry).
+  // contiguous. REQUIRES: planes.region contains source_region(geometry, planes.scale).
   void run(const Planes& planes, const Geometry& geometry, void* out);
 
  private:

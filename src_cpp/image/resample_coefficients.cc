@@ -28,17 +28,18 @@ struct Bicubic {
 
 // Where the filter of each output lies.
 struct Placement {
+  double begin;
   double scale;
   double filter_scale;
   double support;
   int in;
 
-  Placement(const Axis& axis, double filter_support) : in(axis.in) {
-    filter_scale = scale = static_cast<double>(axis.in) / axis.out;
+  Placement(const Axis& axis, double filter_support) : begin(axis.begin), in(axis.in) {
+    filter_scale = scale = axis.extent() / axis.out;
     if (filter_scale < 1.0) filter_scale = 1.0;
     support = filter_support * filter_scale;
   }
-  double center(int output) const { return (output + 0.5) * scale; }
+  double center(int output) const { return begin + (output + 0.5) * scale; }
   Interval interval(double center) const {
     return {std::max(0, static_cast<int>(center - support + 0.5)),
             std::min(in, static_cast<int>(center + support + 0.5))};

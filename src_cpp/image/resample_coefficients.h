@@ -21,9 +21,14 @@ struct Axis {
   int last = 0;
   bool reversed = false;  // the outputs are wanted last to first
   Interpolation interpolation = Interpolation::kBilinear;
+  // The outputs divide the source's interval [begin, in - beyond) evenly: the two ends of the box that
+  // Pillow's resize takes. Multiples of 1/4 in [0, 1).
+  double begin = 0.0;
+  double beyond = 0.0;
 
   int outputs() const { return last - first; }
-  bool resampled() const { return in != out; }
+  double extent() const { return in - beyond - begin; }
+  bool resampled() const { return in != out || begin != 0.0 || beyond != 0.0; }
   bool operator==(const Axis&) const = default;
 };
 

@@ -128,7 +128,7 @@ void decode_rows(Session& s) {
 }  // namespace
 
 const char* TurboDecoder::decode(std::span<const uint8_t> data, const JpegSurvey& survey, const Rect& region,
-                                 Planes* planes) {
+                                 Planes* planes, int scale) {
   if (survey.single_scan && !ends_with_eoi(data, survey)) {
     return "the scan does not end with EOI";
   }
@@ -160,6 +160,7 @@ const char* TurboDecoder::decode(std::span<const uint8_t> data, const JpegSurvey
     s.cinfo.out_color_space = survey.components == 1   ? JCS_GRAYSCALE
                               : survey.components == 3 ? JCS_RGB
                                                        : JCS_CMYK;
+    s.cinfo.scale_denom = static_cast<unsigned>(scale);
     decode_rows(s);
   }
   jpeg_destroy_decompress(&s.cinfo);
@@ -167,6 +168,7 @@ const char* TurboDecoder::decode(std::span<const uint8_t> data, const JpegSurvey
 
   planes->channels = channels;
   planes->region = region;
+  planes->scale = scale;
   planes->stride = s.stride;
   for (int c = 0; c < 3; ++c) planes->plane[c] = s.planes + (channels == 3 ? c * s.plane_bytes : 0);
   return nullptr;

@@ -45,7 +45,7 @@ ImageDecoder& thread_decoder() {
 // crop None: the whole image. size None: the crop's.
 py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int, 4>> crop,
                             std::optional<std::array<int, 2>> size, bool flip,
-                            const std::string& interpolation, bool apply_orientation) {
+                            const std::string& interpolation, bool apply_orientation, bool dct_scaling) {
   ImageDecoder& decoder = thread_decoder();
   const EncodedImage image{bytes_of(data), {}, apply_orientation};
 
@@ -61,6 +61,8 @@ py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int,
   geometry.view = {0, 0, geometry.size.height, geometry.size.width};
   geometry.flip = flip;
   geometry.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
+
+  geometry.dct_scaling = dct_scaling;
 
   py::array_t<uint8_t> out({geometry.size.height, geometry.size.width, 3});
   void* const pixels = out.mutable_data();
@@ -114,7 +116,7 @@ ForeignDecoder pillow_decoder() { return decode_with_pillow; }
 void bind_image(py::module_& m) {
   m.attr("MAX_IMAGE_PIXELS") = kMaxImagePixels;
   m.def("decode", &decode, py::arg("data"), py::arg("crop"), py::arg("size"), py::arg("flip"),
-        py::arg("interpolation"), py::arg("apply_orientation"));
+        py::arg("interpolation"), py::arg("apply_orientation"), py::arg("dct_scaling") = false);
   m.def("image_size", &image_size, py::arg("data"), py::arg("apply_orientation"));
   m.def("decode_counts", &decode_counts);
   m.def("probe", &probe_to_dict, py::arg("data"));

@@ -6,6 +6,7 @@
 #include "image/jpeg/color_convert.h"
 #include "image/jpeg/entropy_decoder.h"
 #include "image/jpeg/idct.h"
+#include "image/jpeg/idct_reduced.h"
 #include "image/jpeg/upsample.h"
 
 namespace fastinet::jpeg {
@@ -57,6 +58,7 @@ class SamplePlane {
 // One component of the image being decoded.
 struct Channel {
   int h = 1, v = 1;           // blocks of one MCU, across and down
+  int block = kBlock;         // samples of a block, in each direction
   int across = 1, down = 1;   // pixels a sample, in each direction
   int width = 0, height = 0;  // samples in the whole image
   Span rows{}, columns{};     // of samples that the region needs
@@ -74,44 +76,57 @@ struct BaselineDecoder::Impl {
   Channel channels[kMaxComponents];
   McuWindow window;
 
-  bool plan(const Header& header, const Rect& region);
+  int mcu_height = 0;  // in pixels of the image at 1/scale
+
+  bool plan(const Header& header, const Rect& region, int scale);
   bool transform(const Header& header, int mcu_row);
   void finish_row(const Header& header, const Rect& region, int y);
 };
 
 // Fills channels and window and makes room. False: the image is not for us.
-bool BaselineDecoder::Impl::plan(const Header& header, const Rect& region) {
+bool BaselineDecoder::Impl::plan(const Header& header, const Rect& region, int scale) {
   const int count = header.components;
+  mcu_height = header.mcu_height / scale;
+  const int mcu_width = header.mcu_width / scale;
   window = {header.mcu_rows, 0, header.mcu_columns, 0};
   for (int c = 0; c < count; ++c) {
     const Component& component = header.component[c];
     Channel& channel = channels[c];
     channel.h = component.h;
     channel.v = component.v;
-    channel.across = header.mcu_width / (kBlock * component.h);
-    channel.down = header.mcu_height / (kBlock * component.v);
-    channel.width = (header.size.width + channel.across - 1) / channel.across;
-    channel.height = (header.size.height + channel.down - 1) / channel.down;
+    channel.block = kBlock / scale;
+    channel.across = mcu_width / (channel.block * component.h);
+    channel.down = mcu_height / (channel.block * component.v);
+    // As libjpeg does, rather reduce a component less than upsample it.
+    if (scale > 1 && channel.across == 2 && channel.down == 2) {
+      channel.block *= 2;
+      channel.across = channel.down = 1;
+    }
+    channel.width = round_up(header.size.width, scale * channel.across) / (scale * channel.across);
+    channel.height = round_up(header.size.height, scale * channel.down) / (scale * channel.down);
     // libjpeg-turbo does not filter rows of one or two samples
     if (channel.across == 2 && channel.width <= 2) return false;
     channel.rows = samples_for(region.top, region.bottom(), channel.down, channel.height);
     channel.columns = samples_for(region.left, region.right(), channel.across, channel.width);
     channel.quant = component.quant.data();
-    const int mcu_height = kBlock * channel.v, mcu_width = kBlock * channel.h;
-    window.top = std::min(window.top, channel.rows.first / mcu_height);
-    window.bottom = std::max(window.bottom, channel.rows.last / mcu_height + 1);
-    window.left = std::min(window.left, channel.columns.first / mcu_width);
-    window.right = std::max(window.right, channel.columns.last / mcu_width + 1);
+    const int rows = channel.block * channel.v, columns = channel.block * channel.h;  // of one MCU
+    window.top = std::min(window.top, channel.rows.first / rows);
+    window.bottom = std::max(window.bottom, channel.rows.last / rows + 1);
+    window.left = std::min(window.left, channel.columns.first / columns);
+    window.right = std::max(window.right, channel.columns.last / columns + 1);
   }
   const int mcu_rows = window.bottom - window.top, mcu_columns = window.right - window.left;
   for (int c = 0; c < count; ++c) {
     Channel& channel = channels[c];
-    const auto reset = [&](SamplePlane& plane, int v, int h) {
-      return plane.reset(window.top * kBlock * v, window.left * kBlock * h, mcu_rows * kBlock * v,
-                         kBlock * round_up(mcu_columns * h, kBlocksPerGroup));
+    // `height` and `width` of one MCU; the inverse DCT writes whole groups of blocks.
+    const auto reset = [&](SamplePlane& plane, int height, int width) {
+      return plane.reset(window.top * height, window.left * width, mcu_rows * height,
+                         round_up(mcu_columns * width, kBlocksPerGroup * kBlock));
     };
-    if (!reset(full[c], header.mcu_height / kBlock, header.mcu_width / kBlock)) return false;
-    if (channel.doubled() && !reset(half[c], channel.v, channel.h)) return false;
+    if (!reset(full[c], mcu_height, mcu_width)) return false;
+    if (channel.doubled() && !reset(half[c], channel.block * channel.v, channel.block * channel.h)) {
+      return false;
+    }
     channel.samples = channel.doubled() ? &half[c] : &full[c];
   }
   return true;
@@ -125,14 +140,18 @@ bool BaselineDecoder::Impl::transform(const Header& header, int mcu_row) {
     const CoefficientRows& coefficients = entropy.rows(c);
     SamplePlane& plane = *channel.samples;
     for (int j = 0; j < channel.v; ++j) {
-      const int top = (mcu_row * channel.v + j) * kBlock;
-      if (top > channel.rows.last || top + kBlock <= channel.rows.first) continue;
-      uint8_t* out = plane.at(top, window.left * kBlock * channel.h);
-      if (!idct_row(coefficients.row[j], coefficients.blocks, channel.quant, out, plane.stride()))
+      const int top = (mcu_row * channel.v + j) * channel.block;
+      if (top > channel.rows.last || top + channel.block <= channel.rows.first) continue;
+      uint8_t* out = plane.at(top, window.left * channel.block * channel.h);
+      if (channel.block < kBlock) {
+        idct_row_reduced(channel.block, coefficients.row[j], coefficients.blocks, channel.quant, out,
+                         plane.stride());
+      } else if (!idct_row(coefficients.row[j], coefficients.blocks, channel.quant, out, plane.stride())) {
         return false;
+      }
       if (channel.across == 1) continue;
       // the filter's neighbours at the image's edges
-      for (int y = top; y < top + kBlock; ++y) {
+      for (int y = top; y < top + channel.block; ++y) {
         if (window.left == 0) *plane.at(y, -1) = *plane.at(y, 0);
         if (window.right == header.mcu_columns) *plane.at(y, channel.width) = *plane.at(y, channel.width - 1);
       }
@@ -176,9 +195,9 @@ BaselineDecoder::BaselineDecoder(BaselineDecoder&&) noexcept = default;
 BaselineDecoder& BaselineDecoder::operator=(BaselineDecoder&&) noexcept = default;
 
 Verdict BaselineDecoder::decode(const Header& header, Bytes data, const EntryPointView& entries,
-                                const Rect& region, Planes& planes) {
+                                const Rect& region, Planes& planes, int scale) {
   Impl& impl = *impl_;
-  if (!impl.plan(header, region)) return Verdict::kUnsuited;
+  if (!impl.plan(header, region, scale)) return Verdict::kUnsuited;
   if (impl.entropy.begin(header, data, entries, impl.window) != Unsuited::kNone) return Verdict::kUnsuited;
 
   const bool context_below = std::any_of(impl.channels, impl.channels + header.components,
@@ -191,11 +210,12 @@ Verdict BaselineDecoder::decode(const Header& header, Bytes data, const EntryPoi
     if (!impl.transform(header, row)) return Verdict::kOutOfRange;
     // the last row of pixels may have to wait for the samples below it
     const int ready =
-        row + 1 == impl.window.bottom ? region.bottom() : (row + 1) * header.mcu_height - context_below;
+        row + 1 == impl.window.bottom ? region.bottom() : (row + 1) * impl.mcu_height - context_below;
     for (; y < std::min(ready, region.bottom()); ++y) impl.finish_row(header, region, y);
   }
 
   planes.region = region;
+  planes.scale = scale;
   planes.channels = header.components;
   planes.stride = impl.full[0].stride();
   for (int c = 0; c < 3; ++c)

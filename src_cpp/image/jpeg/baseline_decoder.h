@@ -1,6 +1,7 @@
 // The fast path through a JPEG file: entropy decoding, inverse DCT, upsampling and colour conversion of the
 // part of the image that a crop needs and no more, an MCU row at a time, so that samples pass from
-// stage to stage in the caches. The pixels are libjpeg-turbo's.
+// stage to stage in the caches. The pixels are libjpeg-turbo's, also where the image is wanted at 1/2 or 1/4
+// of its size (libjpeg's scale_denom).
 #pragma once
 
 #include <cstdint>
@@ -33,9 +34,9 @@ class BaselineDecoder {
   // Decodes `region` (not empty, within the image) of the file `data`, from which `header` was parsed.
   // Without entry points the data before the region is decoded and dropped; data after the region is not
   // looked at. kDecoded: `planes` covers just the region and is valid until the next call. Any other
-  // verdict: `planes` is unspecified.
+  // verdict: `planes` is unspecified. `scale` is 1, 2 or 4; `region` is of the image at 1/scale.
   Verdict decode(const Header& header, Bytes data, const EntryPointView& entries, const Rect& region,
-                 Planes& planes);
+                 Planes& planes, int scale = 1);
 
  private:
   struct Impl;

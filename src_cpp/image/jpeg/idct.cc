@@ -1,7 +1,6 @@
 #include "image/jpeg/idct.h"
 
 #include <algorithm>
-#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "image/jpeg/idct.cc"
@@ -9,7 +8,7 @@
 #include "hwy/highway.h"
 #include "image/dispatch.h"
 #include "image/jpeg/entropy_decoder.h"
-#include "image/jpeg/pairwise-inl.h"
+#include "image/jpeg/idct-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -22,43 +21,6 @@ bool row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samp
 }
 
 #else
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-// As many blocks side by side as a vector holds, at most a group.
-using D16 = hn::CappedTag<int16_t, 8 * kBlocksPerGroup>;
-using D32 = hn::RepartitionToWide<D16>;
-using V16 = hn::VFromD<D16>;
-using V32 = hn::VFromD<D32>;
-
-// Both halves of a vector of 16-bit lanes once they are widened to 32.
-struct Wide {
-  V32 low, high;
-};
-
-HWY_INLINE Wide operator+(Wide a, Wide b) { return {hn::Add(a.low, b.low), hn::Add(a.high, b.high)}; }
-HWY_INLINE Wide operator-(Wide a, Wide b) { return {hn::Sub(a.low, b.low), hn::Sub(a.high, b.high)}; }
-
-// a * ka + b * kb
-HWY_INLINE Wide rotate(V16 a, V16 b, int ka, int kb) {
-  const V16 k = pair_constant(D16(), ka, kb);
-  return {mul_add_pairs(hn::InterleaveLower(D16(), a, b), k),
-          mul_add_pairs(hn::InterleaveUpper(D16(), a, b), k)};
-}
-
-// a << 13, and the constant that makes the last shift round.
-template <int kShift>
-HWY_INLINE Wide scale_and_bias(V16 a) {
-  const V32 bias = hn::Set(D32(), 1 << (kShift - 1));
-  const V16 zero = hn::Zero(D16());
-  const auto widen = [&](V16 v) HWY_ATTR { return hn::Add(hn::ShiftRight<3>(hn::BitCast(D32(), v)), bias); };
-  return {widen(hn::InterleaveLower(D16(), zero, a)), widen(hn::InterleaveUpper(D16(), zero, a))};
-}
-
-template <int kShift>
-HWY_INLINE V16 descale(Wide a) {
-  return hn::ReorderDemote2To(D16(), hn::ShiftRight<kShift>(a.low), hn::ShiftRight<kShift>(a.high));
-}
 
 // One pass over the eight inputs r[0..7]. The constants are jidctint.c's, in 13-bit fixed point, gathered so
 // that each product pair has its own: what that file adds up in z1..z5 is folded into them.
@@ -89,52 +51,16 @@ HWY_INLINE void pass(V16 (&r)[8]) {
   r[4] = descale<kShift>(e3 - o0);
 }
 
-template <class T>
-HWY_INLINE V16 interleave_lower(V16 a, V16 b) {
-  const hn::Repartition<T, D16> d;
-  return hn::BitCast(D16(), hn::InterleaveLower(d, hn::BitCast(d, a), hn::BitCast(d, b)));
-}
-template <class T>
-HWY_INLINE V16 interleave_upper(V16 a, V16 b) {
-  const hn::Repartition<T, D16> d;
-  return hn::BitCast(D16(), hn::InterleaveUpper(d, hn::BitCast(d, a), hn::BitCast(d, b)));
-}
-
-// Each 8x8 block on its own; a block's row fills 128 bits.
-HWY_INLINE void transpose(V16 (&r)[8]) {
-  V16 a[8], b[8];
-  for (int i = 0; i < 4; ++i) {
-    a[2 * i] = interleave_lower<int16_t>(r[2 * i], r[2 * i + 1]);
-    a[2 * i + 1] = interleave_upper<int16_t>(r[2 * i], r[2 * i + 1]);
-  }
-  for (int i = 0; i < 8; i += 4) {
-    b[i] = interleave_lower<int32_t>(a[i], a[i + 2]);
-    b[i + 1] = interleave_upper<int32_t>(a[i], a[i + 2]);
-    b[i + 2] = interleave_lower<int32_t>(a[i + 1], a[i + 3]);
-    b[i + 3] = interleave_upper<int32_t>(a[i + 1], a[i + 3]);
-  }
-  for (int i = 0; i < 4; ++i) {
-    r[2 * i] = interleave_lower<int64_t>(b[i], b[i + 4]);
-    r[2 * i + 1] = interleave_upper<int64_t>(b[i], b[i + 4]);
-  }
-}
-
 HWY_ATTR bool row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples,
                   ptrdiff_t stride) {
   const D16 d;
   const hn::Rebind<uint8_t, D16> d8;
   const int step = static_cast<int>(hn::Lanes(d)) / 8;
-  HWY_ALIGN int16_t table[8][8 * kBlocksPerGroup];
-  for (int v = 0; v < 8; ++v) {
-    for (int b = 0; b < step; ++b) std::memcpy(table[v] + 8 * b, quant + 8 * v, 16);
-  }
+  const QuantRows table(quant);
   V16 low = hn::Zero(d), high = hn::Zero(d);
   for (int block = 0; block < blocks; block += step) {
-    const int16_t* in = groups + block / kBlocksPerGroup * kGroupStride + block % kBlocksPerGroup * 8;
     V16 r[8];
-    for (int v = 0; v < 8; ++v) {
-      r[v] = hn::Mul(hn::Load(d, in + v * 8 * kBlocksPerGroup), hn::Load(d, table[v]));
-    }
+    load(groups, block, table, r);
     low = hn::Min(low, r[0]);
     high = hn::Max(high, r[0]);
     pass<11>(r);

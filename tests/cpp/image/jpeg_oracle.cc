@@ -160,8 +160,9 @@ std::vector<uint8_t> encode_coefficients(const std::vector<int16_t>& coefficient
   return c.bytes();
 }
 
-Picture decode(const std::vector<uint8_t>& file, As as) {
+Picture decode(const std::vector<uint8_t>& file, As as, int scale_denom) {
   Decompressor d(file);
+  d.scale_denom = static_cast<unsigned>(scale_denom);
   if (as == As::kYcc) d.out_color_space = JCS_YCbCr;
   if (as == As::kRgb) d.out_color_space = JCS_RGB;
   d.dct_method = JDCT_ISLOW;

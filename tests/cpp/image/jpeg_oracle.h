@@ -31,7 +31,7 @@ std::vector<uint8_t> encode(const Picture& picture, const Encoding& encoding);
 std::vector<uint8_t> encode_coefficients(const std::vector<int16_t>& coefficients, const uint16_t* quant);
 
 enum class As { kNative, kYcc, kRgb };
-Picture decode(const std::vector<uint8_t>& file, As as);
+Picture decode(const std::vector<uint8_t>& file, As as, int scale_denom = 1);
 
 // One component before upsampling, as libjpeg-turbo's entropy decoder and IDCT leave it.
 struct Plane {

@@ -31,6 +31,7 @@ Geometry choose_geometry(fuzz::Choices& choices, Size image) {
   }
   geometry.flip = choices.below(2) != 0;
   geometry.interpolation = choices.below(2) ? Interpolation::kBicubic : Interpolation::kBilinear;
+  geometry.dct_scaling = choices.below(3) == 0;
   return geometry;
 }
 
