@@ -167,7 +167,13 @@ class TransformPlan:
     @property
     def output_size(self) -> tuple[int, int] | None: ...
     def sample(
-        self, height: int, width: int, seed: int, epoch: int, record: int
+        self,
+        height: int,
+        width: int,
+        seed: int,
+        epoch: int,
+        record: int,
+        objects: Sequence[tuple[int, int, int, int]] = (),  # top, left, height, width
     ) -> tuple[list[int], list[int], list[int], bool]: ...  # crop, size of the resized crop, view, flip
 
 class Batch:
@@ -182,6 +188,16 @@ class Batch:
     def indices(self) -> NDArray[np.int64]: ...
     @property
     def keys(self) -> list[str]: ...
+    @property
+    def boxes(
+        self,
+    ) -> tuple[  # of all samples in a row
+        NDArray[np.int64],  # how many each sample has
+        NDArray[np.float32],  # xmin, ymin, xmax, ymax, in pixels of the finished image
+        NDArray[np.int64],  # labels
+        NDArray[np.float32],  # shares that are visible
+        NDArray[np.int64],  # flags
+    ]: ...
     @property
     def payloads(
         self,
@@ -220,6 +236,8 @@ class Loader:
         on_error: str,
         pixels: bool,
         keys: bool,
+        boxes: bool,
+        min_visible: float,
         verify: bool,
         apply_orientation: bool,
         dct_scaling: bool,
@@ -240,10 +258,12 @@ class ShardReport(TypedDict):
     index_bytes: int
     index_xxh3: int
     with_entry_points: int
+    labels: list[tuple[int, int]]
     remarks: dict[str, int]
     examples: dict[str, list[str]]
 
-# A row: key, path, offset, length (-1: to the end), label, annotation. Bad ones come back as place, reason.
+# A row: key, path, offset, length (-1: to the end), label, annotation, boxes. Bad ones come back as
+# place, reason.
 class ShardBuilder:
     def __init__(
         self,
@@ -252,9 +272,22 @@ class ShardBuilder:
         on_bad: Literal["fail", "skip", "keep"],
         entry_points: bool,
     ) -> None: ...
-    def add_extents(self, rows: list[tuple[str, str, int, int, int, str]]) -> list[tuple[int, str]]: ...
-    def add_bytes(self, key: str, payload: bytes, label: int, annotation: str, origin: str) -> str: ...
+    def add_extents(
+        self, rows: list[tuple[str, str, int, int, int, str, _Boxes | None]]
+    ) -> list[tuple[int, str]]: ...
+    def add_bytes(
+        self,
+        key: str,
+        payload: bytes,
+        label: int,
+        annotation: str,
+        origin: str,
+        boxes: _Boxes | None = None,
+    ) -> str: ...
     def finish(self) -> ShardReport: ...
     def abandon(self) -> None: ...
 
 def read_extent(path: str | bytes, offset: int, length: int) -> bytes: ...
+def scan_tar(
+    path: str | bytes, offset: int = 0, length: int = -1, origin: str | bytes | None = None
+) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...  # (name, offset, size), (name, reason)

@@ -73,12 +73,16 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--quality", type=int, metavar="1-100", help="Encode every image anew (lossy).")
 @click.option("--wordnet", type=click.Path(path_type=Path), metavar="DIR",
               help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
+@click.option("--boxes", type=click.Path(path_type=Path), metavar="DIR",
+              help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(src: str, dst: Path, **options: Any) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
-    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders. An
-    interrupted conversion goes on where it stopped when the same command is given again.
+    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
+    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, or one of these archives. Archives are
+    read where they are. An interrupted conversion goes on where it stopped when the same command is given
+    again.
     """
     from fastinet.conversion import convert as run
 

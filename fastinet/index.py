@@ -20,6 +20,7 @@ from typing import Any, NamedTuple, TypedDict
 import numpy as np
 
 from fastinet import __version__, _core, manifest
+from fastinet.conversion.voc import boxes_of_json
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index
 
@@ -186,7 +187,8 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
             undecodable.append((key, problem))
         label = _label(tar, writer, key, fields, labels)
         highest, unlabelled = max(highest, label), unlabelled + (label < 0)
-        writer.add(key, image.offset, image.size, label, **facts)
+        boxes = _boxes(tar, writer, key, fields.get("json"))
+        writer.add(key, image.offset, image.size, label, boxes=boxes, **facts)
     summary = writer.finish(os.fsencode(target))
     return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored)
 
@@ -227,6 +229,25 @@ def _label(
         if extension == "cls" or isinstance(value, (str, int, float)):
             raise _bad_label(tar, key, extension, repr(value))
     return -1
+
+
+def _boxes(
+    tar: Path, writer: _core.IndexWriter, key: str, member: _Member | None
+) -> tuple[int, int, list[tuple[int, int, int, int, int, int]]] | None:
+    """The boxes that fastinet wrote into a record's JSON; None: none."""
+    if member is None:
+        return None
+    try:
+        told = json.loads(writer.read(member.offset, member.size))
+    except ValueError:
+        return None  # where the JSON has to give the label, that is the error
+    if not isinstance(told, dict) or not isinstance(told.get("boxes"), dict):
+        return None
+    try:
+        return boxes_of_json(told["boxes"])
+    except (KeyError, TypeError, ValueError):
+        raise FormatError(f"{tar}: record {key}: boxes in .json: expected width, height and rows of six ints",
+                          path=str(tar), key=key) from None  # fmt: skip
 
 
 def _bad_label(tar: Path, key: str, extension: str, found: str) -> FormatError:

@@ -35,7 +35,8 @@ class Loader(_NumpyLoader):
         sharding: a ``jax.sharding.Sharding`` whose first axis divides the batch; instead of ``device``. The
             last batch must divide as well: use ``drop_last=True`` where it may not.
 
-    Strings and other columns that arrays cannot hold stay as they are.
+    Ragged columns (boxes) stay lists of NumPy arrays, since each shape would compile anew;
+    :func:`fastinet.boxes.pad` gives them one. Strings and other columns stay as they are.
 
     Raises:
         ArgumentError: both ``device`` and ``sharding``, or a batch that the sharding cannot divide.

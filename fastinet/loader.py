@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.boxes import COLUMNS as BOX_COLUMNS
+from fastinet.boxes import BoxColumns
 from fastinet.cpus import available_cpus
 from fastinet.dataset import Dataset
 from fastinet.errors import ArgumentError, FastinetError, StateError
@@ -58,6 +60,10 @@ class Loader:
     - ``"label"``: int64 of shape (n,); -1 for a record without label.
     - ``"index"``: int64 of shape (n,), the record's number in the dataset.
     - ``"key"``: list of str.
+    - ``"boxes"``: list of n float32 arrays of shape (k, 4), the record's bounding boxes in finished images;
+      ``"box_labels"``: their classes, int64 (k,), -1 for none; ``"box_visible"``: the share of each that the
+      image shows, float32 (k,); ``"box_flags"``: 1 difficult, 2 truncated, 4 occluded, added up, int64 (k,).
+      Boxes outside of the image are left out. :func:`fastinet.boxes.pad` makes one array of such a list.
     - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of
       each sample: what part of the image it shows.
 
@@ -92,6 +98,9 @@ class Loader:
         indices: only these records, by number; or
         classes: only the records of these classes: labels, WNIDs, words or subtrees, as
             :func:`fastinet.selection.find_classes` says (``classes=["dog", "n02121808"]``).
+        box_format: of "boxes": "xyxy", "xywh" or "cxcywh", as torchvision names them.
+        box_relative: boxes in shares of the image's sides, not in its pixels.
+        min_visible: boxes of which the image shows a smaller share than this, 0 to 1, are left out.
         prefetch_bytes: bound on finished and unfinished batches that wait; two batches at the least.
         verify: compare each payload with its checksum before it is decoded.
         apply_orientation: turn images as their EXIF orientation says; torchvision does not.
@@ -128,6 +137,9 @@ class Loader:
         apply_orientation: bool = False,
         dct_scaling: bool = False,
         window: int = 8,
+        box_format: Literal["xyxy", "xywh", "cxcywh"] = "xyxy",
+        box_relative: bool = False,
+        min_visible: float = 0.0,
         *,
         pixels: bool = True,
         allocate: Callable[[int], Any] | None = None,
@@ -154,6 +166,9 @@ class Loader:
         self.shuffle = shuffle
         self.columns = _columns(columns)
         self.plan: Plan = compile_transform(transform, dtype, layout)
+        self._boxes = BoxColumns(box_format, box_relative, self.plan.output_size)
+        if not 0 <= min_visible <= 1:
+            raise ArgumentError(f"min_visible must be from 0 to 1, not {min_visible!r}")
         subset = _subset(self.dataset, indices, classes)
         self.records = len(self.dataset) if subset is None else len(subset)
         if self.records == 0:
@@ -182,6 +197,8 @@ class Loader:
             on_error=on_error,
             pixels=pixels,
             keys="key" in self.columns or "batch" in self.columns,
+            boxes=not {*BOX_COLUMNS, "batch"}.isdisjoint(self.columns),
+            min_visible=float(min_visible),
             verify=bool(verify),
             apply_orientation=bool(apply_orientation),
             dct_scaling=bool(dct_scaling),
@@ -281,7 +298,10 @@ class Loader:
         if "image" in self.columns:
             for call in self.plan.callables:
                 images = call(images)
-        return tuple(images if name == "image" else _COLUMNS[name](batch) for name in self.columns)
+        ready: dict[str, Any] = {"image": images}
+        if not set(BOX_COLUMNS).isdisjoint(self.columns):
+            ready |= self._boxes(batch)
+        return tuple(ready[name] if name in ready else _COLUMNS[name](batch) for name in self.columns)
 
     # Everything else
 
@@ -361,8 +381,9 @@ def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:
 def _columns(columns: Sequence[str]) -> tuple[str, ...]:
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     for name in names:
-        if name not in _COLUMNS:
-            raise ArgumentError(f"columns: expected some of {', '.join(_COLUMNS)}, found {name!r}")
+        if name not in _COLUMNS and name not in BOX_COLUMNS:
+            known = ", ".join((*_COLUMNS, *BOX_COLUMNS))
+            raise ArgumentError(f"columns: expected some of {known}, found {name!r}")
     if not names:
         raise ArgumentError("columns: a batch must hold something")
     return names

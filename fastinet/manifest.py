@@ -51,7 +51,7 @@ class ShardInfo(NamedTuple):
     index_xxh3: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassInfo:
     """One class; its place in the manifest's list is its label.
 
@@ -193,7 +193,7 @@ class _Reader:
         manifest = Manifest(
             split=self._get(fields, "split", str),
             classes=self._each(fields, "classes", self._class),
-            shards=self._each(fields, "shards", self._shard),
+            shards=self._shards(self._get(fields, "shards", list)),
             encoding=encoding,
             hierarchy=self._each(fields, "hierarchy", self._edge),
             created_by=self._get(fields, "created_by", dict),
@@ -212,48 +212,63 @@ class _Reader:
         return tuple(parse(i, row) for i, row in enumerate(self._get(fields, name, list)))
 
     def _class(self, i: int, row: Any) -> ClassInfo:
-        return self._class_info(f"classes[{i}]", row)
+        return self._class_info("classes", i, row)
 
     def _synset(self, i: int, row: Any) -> ClassInfo:
-        return self._class_info(f"synsets[{i}]", row)
+        return self._class_info("synsets", i, row)
 
-    def _class_info(self, where: str, row: Any) -> ClassInfo:
+    def _class_info(self, table: str, i: int, row: Any) -> ClassInfo:
         if not isinstance(row, dict):
-            raise self._error(where, "an object", row)
-        rest = dict(row)
-        name, words, gloss = rest.pop("name", None), rest.pop("words", []), rest.pop("gloss", "")
+            raise self._error(f"{table}[{i}]", "an object", row)
+        name, words, gloss = row.pop("name", None), row.pop("words", []), row.pop("gloss", "")
         if not isinstance(name, str) or not name:
-            raise self._error(f"{where}.name", "a name", name)
-        if not isinstance(words, list) or not all(isinstance(w, str) for w in words):
-            raise self._error(f"{where}.words", "a list of strings", words)
+            raise self._error(f"{table}[{i}].name", "a name", name)
+        if not isinstance(words, list) or not set(map(type, words)) <= {str}:
+            raise self._error(f"{table}[{i}].words", "a list of strings", words)
         if not isinstance(gloss, str):
-            raise self._error(f"{where}.gloss", "a string", gloss)
-        count = rest.pop("count", None)
+            raise self._error(f"{table}[{i}].gloss", "a string", gloss)
+        count = row.pop("count", None)
         if count is not None and (type(count) is not int or count < 0):
-            raise self._error(f"{where}.count", "a count of 0 or more", count)
-        return ClassInfo(name, tuple(words), gloss, rest, count)
+            raise self._error(f"{table}[{i}].count", "a count of 0 or more", count)
+        return ClassInfo(name, tuple(words), gloss, row, count)
 
-    def _shard(self, i: int, row: Any) -> ShardInfo:
+    def _shards(self, rows: list[Any]) -> tuple[ShardInfo, ...]:
+        """By columns, which is several times faster than by rows: there may be tens of thousands."""
         try:
-            path, index = row["path"], row.get("index")
-            if index is None:
-                index = default_index(path)
-            counts = (row["records"], row["bytes"], row["index_bytes"])
-            hashes = (row["xxh3"], row["index_xxh3"])
+            paths = [row["path"] for row in rows]
+            indexes = [row["index"] if "index" in row else default_index(row["path"]) for row in rows]
+            counts = [[row[name] for row in rows] for name in ("records", "bytes", "index_bytes")]
+            hashes = [[row[name] for row in rows] for name in ("xxh3", "index_xxh3")]
+            sound = (
+                all(paths)
+                and all(indexes)
+                and {type(text) for column in (paths, indexes, *hashes) for text in column} <= {str}
+                and {type(count) for column in counts for count in column} <= {int}
+                and all(min(column, default=0) >= 0 and max(column, default=0) < 1 << 63 for column in counts)
+                and all(map(_HASH.match, hashes[0] + hashes[1]))
+            )
         except (KeyError, TypeError, AttributeError):
-            wanted = "an object with path, records, bytes, xxh3, index_bytes and index_xxh3"
-            raise self._error(f"shards[{i}]", wanted, row) from None
-        if not (isinstance(path, str) and isinstance(index, str) and path and index):
-            raise self._error(f"shards[{i}].path", "a path", path)
-        for count in counts:
-            if type(count) is not int or not 0 <= count < 1 << 63:
-                raise self._error(f"shards[{i}]", "counts and sizes of 0 or more", count)
-        for text in hashes:
-            if not isinstance(text, str) or not _HASH.match(text):
-                raise self._error(f"shards[{i}]", "hashes of 16 hexadecimal digits", text)
-        return ShardInfo(
-            path, counts[0], counts[1], int(hashes[0], 16), index, counts[2], int(hashes[1], 16)
-        )  # fmt: skip
+            sound = False
+        if not sound:
+            for i, row in enumerate(rows):
+                self._check_shard(i, row)
+        tar_xxh3, index_xxh3 = ([int(text, 16) for text in column] for column in hashes)
+        return tuple(map(ShardInfo, paths, counts[0], counts[1], tar_xxh3, indexes, counts[2], index_xxh3))
+
+    def _check_shard(self, i: int, row: Any) -> None:
+        required = {"path", "records", "bytes", "xxh3", "index_bytes", "index_xxh3"}
+        if not isinstance(row, dict) or not required <= row.keys():
+            raise self._error(f"shards[{i}]", f"an object with {', '.join(sorted(required))}", row)
+        for name in ("path", "index"):
+            text = row.get(name, "beside the tar")
+            if not isinstance(text, str) or not text:
+                raise self._error(f"shards[{i}].{name}", "a path", text)
+        for name in ("records", "bytes", "index_bytes"):
+            if type(row[name]) is not int or not 0 <= row[name] < 1 << 63:
+                raise self._error(f"shards[{i}].{name}", "0 or more", row[name])
+        for name in ("xxh3", "index_xxh3"):
+            if not isinstance(row[name], str) or not _HASH.match(row[name]):
+                raise self._error(f"shards[{i}].{name}", "16 hexadecimal digits", row[name])
 
     def _edge(self, i: int, edge: Any) -> tuple[str, str]:
         if not isinstance(edge, list) or len(edge) != 2 or not all(isinstance(name, str) for name in edge):

@@ -38,7 +38,8 @@ class Loader(_NumpyLoader):
         pin_memory: decode into pinned memory. None: where ``device`` is a CUDA device. True without
             ``device`` gives pinned CPU tensors, for a training loop that copies them itself.
 
-    Strings and other columns that tensors cannot hold stay as they are.
+    A ragged column (boxes) is a list of CPU tensors, one a sample. Strings and other columns that tensors
+    cannot hold stay as they are.
 
     Raises:
         ArgumentError, UnsupportedError: also for a CUDA device or pinned memory where there is no CUDA.
@@ -70,7 +71,7 @@ class Loader(_NumpyLoader):
         )
 
     def _tensors(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(torch.from_numpy(v) if isinstance(v, np.ndarray) else v for v in batch)
+        return tuple(_tensor(value) for value in batch)
 
     def _begin_copy(self, batch: tuple[Any, ...], stream: Any) -> tuple[Any, ...]:
         host = self._tensors(batch)
@@ -94,6 +95,14 @@ class Loader(_NumpyLoader):
             if isinstance(value, torch.Tensor):
                 value.record_stream(current)
         return tuple(device)
+
+
+def _tensor(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return torch.from_numpy(value)
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        return [torch.from_numpy(array) for array in value]  # a ragged column
+    return value
 
 
 def _pinned_bytes(size: int) -> np.ndarray[Any, Any]:

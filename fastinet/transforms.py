@@ -88,6 +88,12 @@ class RandomResizedCrop:
     The window is ``torchvision.transforms.RandomResizedCrop.get_params``: ten tries, area uniform in
     ``scale`` (shares of the image), aspect ratio (width to height) log-uniform in ``ratio``; failing those
     the largest central crop within ``ratio``.
+
+    With ``min_object_covered`` the windows are those of ``tf.image.sample_distorted_bounding_box`` over the
+    record's boxes, where ``scale`` is its ``area_range`` and ``ratio`` its ``aspect_ratio_range``: the aspect
+    ratio is uniform in ``ratio``, and a window is taken if it holds at least this share of at least one
+    object. A record without boxes counts as one object of its whole size; after ``max_attempts`` (1 to 256)
+    the window is the whole image. TensorFlow's ImageNet pipeline has 0.1, with scale (0.05, 1).
     """
 
     size: int | Sequence[int]
@@ -95,6 +101,8 @@ class RandomResizedCrop:
     ratio: tuple[float, float] = (3.0 / 4.0, 4.0 / 3.0)
     interpolation: str = "bilinear"
     antialias: bool | None = True
+    min_object_covered: float | None = None
+    max_attempts: int = 100
 
     def _step(self) -> tuple[Any, ...]:
         name = "RandomResizedCrop"
@@ -102,7 +110,10 @@ class RandomResizedCrop:
         scale = _range(name, "scale", self.scale)
         ratio = _range(name, "ratio", self.ratio)
         kind = _interpolation(name, self.interpolation)
-        return ("random_resized_crop", *_pair(name, self.size), scale, ratio, kind)
+        share = None if self.min_object_covered is None else float(self.min_object_covered)
+        if not _is_int(self.max_attempts):
+            raise ArgumentError(f"{name}: max_attempts must be an int, not {self.max_attempts!r}")
+        return ("random_resized_crop", *_pair(name, self.size), scale, ratio, kind, share, self.max_attempts)
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ import tarfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
 from fastinet.hierarchy import Hierarchy
 from fastinet.manifest import ClassInfo
 
-__all__ = ["FILE_NAMES", "WordNet"]
+__all__ = ["FILE_NAMES", "MetaSynset", "WordNet", "read_meta_mat", "split_words"]
 
 Edge = tuple[str, str]
-_CLASSES = 1000  # of ILSVRC-2012; the devkit numbers inner nodes from 1001
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,23 @@ def _is_a(path: str, data: bytes) -> WordNet:
     return WordNet(edges=edges)
 
 
-def _meta_mat(path: str, data: bytes) -> WordNet:
+class MetaSynset(NamedTuple):
+    """A row of ``meta.mat``: its ILSVRC ID, and the IDs of its children, of which classes have none."""
+
+    number: int
+    wnid: str
+    words: str
+    gloss: str
+    children: tuple[int, ...]
+
+
+def read_meta_mat(path: str, data: bytes) -> tuple[int, list[MetaSynset]]:
+    """The year of the challenge and the synsets of a devkit's ``meta.mat``.
+
+    Raises:
+        FormatError: the data are something else.
+        UnsupportedError: SciPy is not installed.
+    """
     try:
         import scipy.io  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
@@ -147,24 +162,41 @@ def _meta_mat(path: str, data: bytes) -> WordNet:
         ) from None
     try:
         rows = scipy.io.loadmat(io.BytesIO(data), squeeze_me=True, variable_names=["synsets"])["synsets"]
-        ids = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows}
-        children: list[tuple[int, Any]] = [(int(r["ILSVRC2012_ID"]), r["children"]) for r in rows]
-        edges = tuple((ids[i], ids[int(child)]) for i, row in children for child in _each(row))
-        return WordNet(
-            words={str(row["WNID"]): split_words(str(row["words"])) for row in rows},
-            glosses={str(row["WNID"]): str(row["gloss"]) for row in rows},
-            edges=edges,
-            ilsvrc2012_ids={ids[i]: i for i in ids if i <= _CLASSES},
-        )  # fmt: skip
+        year = next(year for year in (2012, 2010) if f"ILSVRC{year}_ID" in rows.dtype.names)
+        return year, [
+            MetaSynset(
+                int(row[f"ILSVRC{year}_ID"]),
+                str(row["WNID"]),
+                str(row["words"]),
+                str(row["gloss"]),
+                tuple(int(child) for child in _each(row["children"])) if int(row["num_children"]) else (),
+            )
+            for row in rows
+        ]
     except Exception as e:  # whatever SciPy's reader runs into
         raise FormatError(f"{path}: not the devkit's list of synsets: {e}", path=path) from None
+
+
+def _meta_mat(path: str, data: bytes) -> WordNet:
+    year, synsets = read_meta_mat(path, data)
+    wnids = {s.number: s.wnid for s in synsets}
+    try:
+        edges = tuple((s.wnid, wnids[child]) for s in synsets for child in s.children)
+    except KeyError as e:
+        raise FormatError(f"{path}: names a child {e} that is not in the list", path=path) from None
+    return WordNet(
+        words={s.wnid: split_words(s.words) for s in synsets},
+        glosses={s.wnid: s.gloss for s in synsets},
+        edges=edges,
+        ilsvrc2012_ids={s.wnid: s.number for s in synsets if not s.children} if year == 2012 else {},
+    )
 
 
 def _devkit(path: str, data: bytes) -> WordNet:
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
             for member in tar:
-                if member.isfile() and member.name.endswith("/data/meta.mat"):
+                if member.isfile() and member.name.endswith("data/meta.mat"):
                     content = tar.extractfile(member)
                     return _meta_mat(f"{path}/{member.name}", content.read() if content else b"")
     except (tarfile.TarError, EOFError, OSError) as e:
@@ -181,6 +213,9 @@ FILE_NAMES: Mapping[str, Callable[[str, bytes], WordNet]] = {
     "data/meta.mat": _meta_mat,
     "ILSVRC2012_devkit_t12/data/meta.mat": _meta_mat,
     "ILSVRC2012_devkit_t12.tar.gz": _devkit,
+    "devkit-1.0/data/meta.mat": _meta_mat,
+    "ILSVRC2010_devkit-1.0.tar.gz": _devkit,
+    "devkit-1.0.tar.gz": _devkit,
 }
 
 

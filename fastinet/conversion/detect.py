@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.source import Source
 from fastinet.errors import ArgumentError
 
 __all__ = ["SOURCES", "open_source"]
 
+# In the order in which they are asked whether they recognise a path; a folder that none of them does is an
+# ImageFolder.
+_RECOGNISED = (ILSVRC2012, ILSVRC2010)
+
 # By name, as --source takes it: the class, called with the path and the split (None: all there are).
 SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {
-    ImageFolder.kind: ImageFolder
+    source.kind: source for source in (*_RECOGNISED, ImageFolder)
 }
 
 
@@ -31,4 +37,8 @@ def open_source(path: str | os.PathLike[str], kind: str | None = None, split: st
     """
     if kind is not None and kind not in SOURCES:
         raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
-    return SOURCES[kind or ImageFolder.kind](path, split)
+    return SOURCES[kind or _recognise(Path(path))](path, split)
+
+
+def _recognise(path: Path) -> str:
+    return next((source.kind for source in _RECOGNISED if source.recognises(path)), ImageFolder.kind)

@@ -24,14 +24,17 @@ class KeyMaker:
         self._prefixes = {folder: _IN_FOLDER.sub(_escape, folder) for folder in folders}
 
     def for_folder(self, folder: str) -> Callable[[str], str]:
-        """A function from the paths of one folder's files, relative to it and each passed once, to keys."""
-        prefix = self._prefixes[folder]
+        """A function from the paths of one folder's files, relative to it and each passed once, to keys.
+
+        The folder "" is the split itself: keys of its files have no prefix.
+        """
+        prefix = f"{self._prefixes[folder]}/" if folder else ""
         taken: set[str] = set()
 
         def make_key(path: str) -> str:
             below, slash, name = path.rpartition("/")
             stem = name.rpartition(".")[0]
-            key = f"{prefix}/{_IN_FOLDER.sub(_escape, below)}{slash}{_IN_STEM.sub(_escape, stem) or '%2E'}"
+            key = f"{prefix}{_IN_FOLDER.sub(_escape, below)}{slash}{_IN_STEM.sub(_escape, stem) or '%2E'}"
             return _unique(key, taken)
 
         return make_key

@@ -33,6 +33,7 @@ class SplitReport:
         with_entry_points: images that can be decoded from the middle.
         bad: (origin, reason) of records that were left out, or kept although they are no images.
         notes: what the source had to say: classes without images, files ignored.
+        box_problems: (origin, reason) of boxes that were dropped or clipped, and of unreadable annotations.
     """
 
     records: int
@@ -45,6 +46,7 @@ class SplitReport:
     examples: Mapping[str, Sequence[str]]
     bad: Sequence[tuple[str, str]]
     notes: Mapping[str, Sequence[str]]
+    box_problems: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def of(cls, results: Iterable[ShardResult], notes: Mapping[str, Sequence[str]]) -> SplitReport:
@@ -67,6 +69,7 @@ class SplitReport:
             examples=dict(sorted(examples.items())),
             bad=[entry for result in results for entry in result.bad],
             notes={kind: list(texts) for kind, texts in notes.items() if texts},
+            box_problems=[entry for result in results for entry in result.box_problems],
             **total,
         )
 
@@ -76,8 +79,9 @@ class SplitReport:
         remarks = {remark: entry["count"] for remark, entry in told["remarks"].items()}
         examples = {remark: entry["examples"] for remark, entry in told["remarks"].items()}
         bad = [(entry["file"], entry["reason"]) for entry in told["bad"]]
-        rest = {name: value for name, value in told.items() if name not in ("remarks", "bad")}
-        return cls(remarks=remarks, examples=examples, bad=bad, **rest)
+        problems = [(entry["file"], entry["reason"]) for entry in told["box_problems"]]
+        rest = {k: v for k, v in told.items() if k not in ("remarks", "bad", "box_problems")}
+        return cls(remarks=remarks, examples=examples, bad=bad, box_problems=problems, **rest)
 
     def to_json(self) -> dict[str, Any]:
         """As ``report.json`` holds it; the same on every run."""
@@ -94,6 +98,7 @@ class SplitReport:
             },
             "bad": [{"file": origin, "reason": reason} for origin, reason in self.bad],
             "notes": {kind: list(texts) for kind, texts in self.notes.items()},
+            "box_problems": [{"file": origin, "reason": why} for origin, why in self.box_problems],
         }
 
 
@@ -154,6 +159,11 @@ class ConversionReport:
             for kind, texts in split.notes.items():
                 more = ", ..." if len(texts) > _EXAMPLES else ""
                 lines.append(f"{name}: {len(texts):,} {kind}: {', '.join(texts[:_EXAMPLES])}{more}")
+            if split.box_problems:
+                lines.append(
+                    f"{name}: {len(split.box_problems):,} flaws of bounding boxes; "
+                    f"{self.path / name / 'report.json'} lists them"
+                )
             if split.bad:
                 done = "left out" if self.on_bad == "skip" else "kept as found"
                 where = self.path / name / "report.json"

@@ -8,7 +8,9 @@ import os
 import resource
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.report import ConversionReport, SplitReport
 from fastinet.conversion.source import Source
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
+from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, os_errors, write_json
 from fastinet.errors import ArgumentError
 from fastinet.progress import Meter, meter
@@ -53,6 +56,7 @@ def convert(
     overwrite: bool = False,
     engine: Engine | None = None,
     wordnet: str | os.PathLike[str] | None = None,
+    boxes: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -62,7 +66,8 @@ def convert(
     never changed or removed.
 
     Args:
-        src: folder of images (or a :class:`fastinet.conversion.source.Source`).
+        src: folder of images, folder with ILSVRC's archives or one of them (or a
+            :class:`fastinet.conversion.source.Source`).
         dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion.
         source: layout of `src`; None: recognised by looking.
         split: convert only this split, or, for a source without splits, the name of its only one.
@@ -83,6 +88,8 @@ def convert(
         wordnet: folder with ImageNet's metadata (``words.txt``, ``gloss.txt``, ``wordnet.is_a.txt``,
             ``LOC_synset_mapping.txt``, the devkit): words and hierarchy for the manifest. None: looked for in
             the source's folder and the one above it.
+        boxes: folder with PASCAL VOC files of bounding boxes, ``X.xml`` for an image ``X.JPEG``, in folders
+            as the images' or all in one.
         progress: show progress on stderr.
 
     Raises:
@@ -99,6 +106,8 @@ def convert(
     engine = engine or LocalEngine(workers)
     if isinstance(src, (str, os.PathLike)):
         src = open_source(src, source, split)
+    if boxes is not None:
+        src = WithBoxes(src, boxes)
     dst = Path(os.path.abspath(dst))  # noqa: PTH100 - without following links
     _keep_apart(src.location, dst)
     _refuse_foreign(dst)
@@ -203,7 +212,7 @@ class _Job:
             )  # fmt: skip
         return manifest.Manifest(
             split=split,
-            classes=self.description.classes,
+            classes=_counted(self.description.classes, results),
             hierarchy=self.description.hierarchy,
             synsets=self.description.synsets,
             shards=tuple(shards),
@@ -289,6 +298,15 @@ def _still_good(task: ShardTask, note: Mapping[str, Any] | None) -> ShardResult 
         except OSError:
             return None
     return result
+
+
+def _counted(
+    classes: Sequence[manifest.ClassInfo], results: Sequence[ShardResult]
+) -> tuple[manifest.ClassInfo, ...]:
+    counts: Counter[int] = Counter()
+    for result in results:
+        counts.update(dict(result.summary["labels"]))
+    return tuple(replace(c, count=counts[label]) for label, c in enumerate(classes))
 
 
 def _digest(plans: Sequence[str]) -> str:

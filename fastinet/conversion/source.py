@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from fastinet.conversion.voc import BoxSet
 from fastinet.manifest import ClassInfo
 
 __all__ = ["Extent", "Readable", "Sample", "Source", "Survey"]
@@ -42,6 +43,7 @@ class Sample(NamedTuple):
         origin: where the payload came from, relative to the source; what reports name.
         stamp: changes when the payload's bytes may have changed (a file's modification time in ns).
         annotation: JSON text to keep beside the image, "" for none.
+        boxes: bounding boxes, None for none.
     """
 
     key: str
@@ -51,6 +53,7 @@ class Sample(NamedTuple):
     origin: str
     stamp: int = 0
     annotation: str = ""
+    boxes: BoxSet | None = None
 
 
 @dataclass(frozen=True)

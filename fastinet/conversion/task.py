@@ -12,7 +12,7 @@ from fastinet.conversion.plan import ShardPlan, local_digest
 from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.source import Extent, Sample
 from fastinet.conversion.workspace import write_json
-from fastinet.errors import DecodeError, FastinetError
+from fastinet.errors import DecodeError, FastinetError, FormatError
 
 __all__ = ["POLICIES", "Cancelled", "Policy", "ShardResult", "ShardTask", "WriteSettings", "execute"]
 
@@ -63,18 +63,21 @@ class ShardResult:
         plan: the plan's digest.
         summary: of the shard, as the core reports it (records, sizes, checksums, counts by kind of image).
         bad: origin and reason of every record that was left out, or kept although it is no image.
+        box_problems: origin and reason of every box that was dropped or clipped.
     """
 
     digest: str
     plan: str
     summary: Mapping[str, Any]
     bad: tuple[tuple[str, str], ...]
+    box_problems: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
-        return cls(note["digest"], note["plan"], note["summary"], bad)
+        problems = tuple((origin, reason) for origin, reason in note["box_problems"])
+        return cls(note["digest"], note["plan"], note["summary"], bad, problems)
 
     def note(self) -> dict[str, Any]:
         """As JSON."""
@@ -83,6 +86,7 @@ class ShardResult:
             "plan": self.plan,
             "summary": dict(self.summary),
             "bad": [list(entry) for entry in self.bad],
+            "box_problems": [list(entry) for entry in self.box_problems],
         }
 
 
@@ -108,7 +112,13 @@ def execute(
                 raise Cancelled
             bad += _write(writer, chunk, task.settings)
             advance(len(chunk), sum(sample.size for sample in chunk))
-        result = ShardResult(task.digest, task.plan.digest, writer.finish(), tuple(bad))
+        problems = tuple(
+            (sample.origin, problem)
+            for sample in task.plan.samples
+            if sample.boxes is not None
+            for problem in sample.boxes.problems
+        )
+        result = ShardResult(task.digest, task.plan.digest, writer.finish(), tuple(bad), problems)
     finally:
         writer.abandon()  # nothing once finished
     write_json(Path(task.note), result.note())
@@ -119,8 +129,15 @@ def _write(
     writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
 ) -> list[tuple[str, str]]:
     """Appends the chunk; returns the bad ones."""
+    for sample in chunk:
+        if sample.boxes is not None and sample.boxes.error and settings.on_bad == "fail":
+            raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
     if not settings.reencoding and all(isinstance(sample.payload, Extent) for sample in chunk):
-        rows = [(s.key, *s.payload, s.label, s.annotation) for s in chunk if isinstance(s.payload, Extent)]
+        rows = [
+            (s.key, *s.payload, s.label, _annotation(s), s.boxes and s.boxes.row())
+            for s in chunk
+            if isinstance(s.payload, Extent)
+        ]
         return [(chunk[i].origin, reason) for i, reason in writer.add_extents(rows)]
     bad = []
     for sample in chunk:
@@ -149,7 +166,15 @@ def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettin
                 raise DecodeError(f"{sample.origin}: {error}", path=sample.origin, key=sample.key) from error
             if settings.on_bad == "skip":
                 return str(error)
-    return writer.add_bytes(sample.key, data, sample.label, sample.annotation, sample.origin)
+    boxes = sample.boxes and sample.boxes.row()
+    return writer.add_bytes(sample.key, data, sample.label, _annotation(sample), sample.origin, boxes)
+
+
+def _annotation(sample: Sample) -> str:
+    """The source's JSON, else the boxes as JSON, so that the sidecar can be made again from the tar alone."""
+    if sample.annotation or sample.boxes is None or not sample.boxes.boxes:
+        return sample.annotation
+    return sample.boxes.to_json()
 
 
 def _chunks(samples: tuple[Sample, ...]) -> Iterator[tuple[Sample, ...]]:

@@ -5,9 +5,11 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "image/decoder.h"
 #include "image/geometry.h"
+#include "loader/box_transform.h"
 #include "loader/random.h"
 
 namespace fastinet {
@@ -19,6 +21,7 @@ struct Sample {
   Size image;  // as the transform saw it
   Geometry geometry;
   std::string key;
+  std::vector<SampleBox> boxes;
   std::span<const uint8_t> payload;  // readers of windows only; valid while `owner` lives
   std::shared_ptr<const void> owner;
 };

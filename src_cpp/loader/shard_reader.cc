@@ -3,8 +3,11 @@
 #include <exception>
 #include <new>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
+#include "loader/box_transform.h"
+#include "shard/boxes.h"
 
 namespace fastinet {
 namespace {
@@ -52,7 +55,11 @@ class ShardReader : public SampleReader {
     const EncodedImage image{record.payload, record.entry_points, options_.apply_orientation};
     sample.label = record.label;
     sample.image = size_of(record, image);
-    sample.geometry = plan_->sample(sample.image, stream);
+    if (options_.boxes || plan_->uses_objects()) {
+      place(decode_boxes(record.boxes), record, stream, sample);
+    } else {
+      sample.geometry = plan_->sample(sample.image, stream);
+    }
     sample.geometry.dct_scaling = options_.dct_scaling;
     if (options_.keys) sample.key = record.key;
     if (pixels != nullptr) {
@@ -62,6 +69,16 @@ class ShardReader : public SampleReader {
       sample.owner = handle.owner;
     }
     payload_bytes_ += static_cast<int64_t>(record.payload.size());
+  }
+
+  void place(const Boxes& boxes, const RecordView& record, const Stream& stream, Sample& sample) const {
+    const int orientation = options_.apply_orientation ? record.orientation : 1;
+    const std::vector<Rect> objects = object_rects(boxes, orientation, sample.image);
+    sample.geometry = plan_->sample(sample.image, stream, objects);
+    sample.boxes.clear();
+    if (options_.boxes) {
+      sample.boxes = transform_boxes(boxes, orientation, sample.image, sample.geometry, options_.min_visible);
+    }
   }
 
   Size size_of(const RecordView& record, const EncodedImage& image) {

@@ -11,9 +11,11 @@ namespace fastinet {
 
 struct ShardReaderOptions {
   OutputFormat format;
-  bool pixels = true;  // false: windows only; samples then carry their payload and its owner
-  bool keys = false;   // samples carry their key
-  bool verify = true;  // check the payload's checksum before it is decoded
+  bool pixels = true;      // false: windows only; samples then carry their payload and its owner
+  bool keys = false;       // samples carry their key
+  bool boxes = false;      // samples carry their boxes
+  double min_visible = 0;  // boxes of which a smaller share is left are dropped
+  bool verify = true;      // check the payload's checksum before it is decoded
   bool apply_orientation = false;
   bool dct_scaling = false;  // see Geometry
 };

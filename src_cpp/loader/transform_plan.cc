@@ -1,5 +1,6 @@
 #include "loader/transform_plan.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -43,6 +44,17 @@ void require_range(const char* what, const std::array<double, 2>& range) {
   }
 }
 
+void require_objects(const ObjectCrop& rule) {
+  if (!(rule.min_object_covered >= 0 && rule.min_object_covered <= 1)) {
+    refuse(ErrorKind::kArgument, "RandomResizedCrop: min_object_covered", "0 to 1",
+           std::to_string(rule.min_object_covered));
+  }
+  if (rule.max_attempts < 1 || rule.max_attempts > static_cast<int>(kDrawsPerStep)) {
+    refuse(ErrorKind::kArgument, "RandomResizedCrop: max_attempts", "1 to " + std::to_string(kDrawsPerStep),
+           std::to_string(rule.max_attempts));
+  }
+}
+
 // Python's round(): halves go to the even neighbour.
 int round_half_even(double x) { return static_cast<int>(std::nearbyint(x)); }
 
@@ -61,6 +73,19 @@ class Composer {
   }
 
   Size size() const { return {g_.view.height, g_.view.width}; }
+
+  // What the view has of rectangles of the image. REQUIRES: not resized.
+  std::vector<Rect> in_view(std::span<const Rect> rects) const {
+    std::vector<Rect> result;
+    for (const Rect& r : rects) {
+      const int top = std::clamp(r.top - g_.view.top, 0, g_.view.height);
+      const int left = std::clamp(r.left - g_.view.left, 0, g_.view.width);
+      const int bottom = std::clamp(r.bottom() - g_.view.top, 0, g_.view.height);
+      const int right = std::clamp(r.right() - g_.view.left, 0, g_.view.width);
+      result.push_back({top, left, bottom - top, right - left});
+    }
+    return result;
+  }
 
   void view(Rect part) {
     const int left = g_.flip ? g_.view.width - part.right() : part.left;
@@ -91,9 +116,13 @@ struct Apply {
   Composer& composer;
   const Stream& stream;
   uint32_t first_draw;
+  std::span<const Rect> objects;
 
   void operator()(const RandomResizedCrop& s) const {
-    composer.view(random_resized_crop_window(s, composer.size(), stream, first_draw));
+    const Size size = composer.size();
+    composer.view(s.objects ? object_crop_window(*s.objects, s.scale, s.ratio, size,
+                                                 composer.in_view(objects), stream, first_draw)
+                            : random_resized_crop_window(s, size, stream, first_draw));
     composer.resize(s.size, s.interpolation);
   }
   void operator()(const ResizeShort& s) const {
@@ -121,6 +150,7 @@ struct Check {
     require_size("RandomResizedCrop", s.size);
     require_range("scale", s.scale);
     require_range("ratio", s.ratio);
+    if (s.objects) require_objects(*s.objects);
     one_resize("RandomResizedCrop");
   }
   void operator()(const ResizeShort& s) const {
@@ -202,14 +232,21 @@ TransformPlan::TransformPlan(std::vector<TransformStep> steps) : steps_(std::mov
   for (const TransformStep& step : steps_) std::visit(Check{resized, flipped}, step);
 }
 
-Geometry TransformPlan::sample(Size image, const Stream& stream) const {
+Geometry TransformPlan::sample(Size image, const Stream& stream, std::span<const Rect> objects) const {
   Composer composer(image);
   uint32_t draw = 0;
   for (const TransformStep& step : steps_) {
-    std::visit(Apply{composer, stream, draw}, step);
+    std::visit(Apply{composer, stream, draw, objects}, step);
     draw += kDrawsPerStep;
   }
   return composer.geometry();
+}
+
+bool TransformPlan::uses_objects() const {
+  return std::any_of(steps_.begin(), steps_.end(), [](const TransformStep& step) {
+    const auto* crop = std::get_if<RandomResizedCrop>(&step);
+    return crop != nullptr && crop->objects.has_value();
+  });
 }
 
 std::optional<Size> TransformPlan::output_size() const {

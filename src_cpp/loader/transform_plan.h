@@ -4,10 +4,12 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <variant>
 #include <vector>
 
 #include "image/geometry.h"
+#include "loader/object_crop.h"
 #include "loader/random.h"
 
 namespace fastinet {
@@ -18,6 +20,7 @@ struct RandomResizedCrop {
   std::array<double, 2> scale{0.08, 1.0};             // share of the image's area
   std::array<double, 2> ratio{3.0 / 4.0, 4.0 / 3.0};  // width to height
   Interpolation interpolation = Interpolation::kBilinear;
+  std::optional<ObjectCrop> objects;  // set: windows by TensorFlow's rule, not by torchvision's
 };
 struct ResizeShort {  // Resize(int): the shorter side
   int side = 0;
@@ -46,8 +49,11 @@ class TransformPlan {
 
   // Throws Error{kUnsupported} for an image that this chain cannot take (a crop that padded the image before
   // a resize; a side that rounds to zero). Step s draws from blocks 256 s, 256 s + 1, ... of the stream, so
-  // that a step added at the end changes nothing before it.
-  Geometry sample(Size image, const Stream& stream) const;
+  // that a step added at the end changes nothing before it. `objects` are rectangles of the image.
+  Geometry sample(Size image, const Stream& stream, std::span<const Rect> objects = {}) const;
+
+  // Whether sample() looks at the objects.
+  bool uses_objects() const;
 
   // Size of every sample; nothing where it depends on the image.
   std::optional<Size> output_size() const;

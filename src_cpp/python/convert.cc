@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "python/bind.h"
+#include "python/boxes.h"
 #include "python/extent_reader.h"
 #include "python/shard_builder.h"
 #include "python/text.h"
@@ -42,7 +43,8 @@ std::vector<SampleExtent> extents_of(const py::list& rows) {
   for (const py::handle item : rows) {
     const auto row = py::reinterpret_borrow<py::tuple>(item);
     samples.push_back({bytes_of(row[0]), bytes_of(row[1]), row[2].cast<int64_t>(), row[3].cast<int64_t>(),
-                       row[4].cast<int32_t>(), bytes_of(row[5])});
+                       row[4].cast<int32_t>(), bytes_of(row[5]),
+                       boxes_of(row[6].cast<std::optional<BoxesTuple>>())});
   }
   return samples;
 }
@@ -63,6 +65,7 @@ py::dict report_of(const ShardReport& report) {
   result["index_xxh3"] = report.files.index_xxh3;
   result["with_entry_points"] = report.with_entry_points;
   result["remarks"] = report.remarks;
+  result["labels"] = std::vector<std::pair<int32_t, int64_t>>(report.labels.begin(), report.labels.end());
   result["examples"] = examples;
   return result;
 }
@@ -88,14 +91,16 @@ class Builder {
   }
 
   py::str add_bytes(const py::object& key, const py::bytes& payload, int32_t label,
-                    const py::object& annotation, const py::object& origin) {
+                    const py::object& annotation, const py::object& origin,
+                    const std::optional<BoxesTuple>& box_tuple) {
     const std::string_view data = payload;
     const std::string names[] = {bytes_of(key), bytes_of(annotation), bytes_of(origin)};
+    const std::optional<Boxes> boxes = boxes_of(box_tuple);
     std::string reason;
     {
       const py::gil_scoped_release release;
       const std::span bytes(reinterpret_cast<const uint8_t*>(data.data()), data.size());
-      reason = open().add(names[0], bytes, label, names[1], names[2]);
+      reason = open().add(names[0], bytes, label, names[1], boxes ? &*boxes : nullptr, names[2]);
     }
     return text(reason);
   }
@@ -140,7 +145,7 @@ void bind_convert(py::module_& m) {
            py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"))
       .def("add_extents", &Builder::add_extents, py::arg("rows"))
       .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
-           py::arg("annotation"), py::arg("origin"))
+           py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none())
       .def("finish", &Builder::finish)
       .def("abandon", &Builder::abandon);
   m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"));

@@ -172,8 +172,9 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                                       int64_t window, const Numbers& subset, int64_t rank, int64_t world_size,
                                       bool drop_last, const std::string& dtype, const std::string& layout,
                                       const py::object& normalize, size_t prefetch_bytes,
-                                      const std::string& on_error, bool pixels, bool keys, bool verify,
-                                      bool apply_orientation, bool dct_scaling, const py::object& allocate) {
+                                      const std::string& on_error, bool pixels, bool keys, bool boxes,
+                                      double min_visible, bool verify, bool apply_orientation,
+                                      bool dct_scaling, const py::object& allocate) {
   ShardReaderOptions reader;
   reader.format.dtype = choice<DType>(
       "dtype", dtype, {{"uint8", DType::kUint8}, {"float16", DType::kFloat16}, {"float32", DType::kFloat32}});
@@ -185,6 +186,8 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
   }
   reader.pixels = pixels;
   reader.keys = keys;
+  reader.boxes = boxes;
+  reader.min_visible = min_visible;
   reader.verify = verify;
   reader.apply_orientation = apply_orientation;
   reader.dct_scaling = dct_scaling;
@@ -264,6 +267,39 @@ py::dict stats_of(PyLoader& self) {
   return d;
 }
 
+// From top, left, height, width.
+std::vector<Rect> rects_of(const std::vector<std::array<int, 4>>& rows) {
+  std::vector<Rect> rects;
+  for (const auto& r : rows) rects.push_back({r[0], r[1], r[2], r[3]});
+  return rects;
+}
+
+// The boxes of all samples in a row: how many each has, edges, labels, visible shares, flags.
+py::tuple boxes_of(const Batch& batch) {
+  py::array_t<int64_t> counts(static_cast<py::ssize_t>(batch.samples.size()));
+  py::ssize_t total = 0;
+  int64_t* count = counts.mutable_data();
+  for (const Sample& s : batch.samples) {
+    *count++ = static_cast<int64_t>(s.boxes.size());
+    total += static_cast<py::ssize_t>(s.boxes.size());
+  }
+  py::array_t<float> edges({total, py::ssize_t{4}});
+  py::array_t<int64_t> labels(total);
+  py::array_t<float> visible(total);
+  py::array_t<int64_t> flags(total);
+  float* edge = edges.mutable_data();
+  py::ssize_t i = 0;
+  for (const Sample& s : batch.samples) {
+    for (const SampleBox& b : s.boxes) {
+      for (const float value : {b.xmin, b.ymin, b.xmax, b.ymax}) *edge++ = value;
+      labels.mutable_data()[i] = b.label;
+      visible.mutable_data()[i] = b.visible;
+      flags.mutable_data()[i++] = b.flags;
+    }
+  }
+  return py::make_tuple(counts, edges, labels, visible, flags);
+}
+
 void bind_plan(py::module_& m) {
   py::class_<TransformPlan, std::shared_ptr<TransformPlan>>(m, "TransformPlan")
       .def(py::init([](const py::list& steps) {
@@ -272,10 +308,13 @@ void bind_plan(py::module_& m) {
           const auto step = item.cast<py::tuple>();
           const auto name = step[0].cast<std::string>();
           if (name == "random_resized_crop") {
-            plan.push_back(RandomResizedCrop{{step[1].cast<int>(), step[2].cast<int>()},
-                                             step[3].cast<std::array<double, 2>>(),
-                                             step[4].cast<std::array<double, 2>>(),
-                                             interpolation_of(step[5].cast<std::string>())});
+            RandomResizedCrop crop{{step[1].cast<int>(), step[2].cast<int>()},
+                                   step[3].cast<std::array<double, 2>>(),
+                                   step[4].cast<std::array<double, 2>>(),
+                                   interpolation_of(step[5].cast<std::string>()),
+                                   {}};
+            if (!step[6].is_none()) crop.objects = {step[6].cast<double>(), step[7].cast<int>()};
+            plan.push_back(crop);
           } else if (name == "resize_short") {
             plan.push_back(ResizeShort{step[1].cast<int>(), step[2].cast<int>(),
                                        interpolation_of(step[3].cast<std::string>())});
@@ -300,12 +339,14 @@ void bind_plan(py::module_& m) {
                              })
       .def(
           "sample",
-          [](const TransformPlan& p, int height, int width, uint64_t seed, uint32_t epoch, uint64_t record) {
+          [](const TransformPlan& p, int height, int width, uint64_t seed, uint32_t epoch, uint64_t record,
+             const std::vector<std::array<int, 4>>& objects) {
             if (height < 1 || width < 1) throw Error(ErrorKind::kArgument, "image without pixels");
-            const Geometry g = p.sample({height, width}, Stream(seed, epoch, record));
+            const Geometry g = p.sample({height, width}, Stream(seed, epoch, record), rects_of(objects));
             return py::make_tuple(numbers(g.crop), numbers(g.size), numbers(g.view), g.flip);
           },
-          py::arg("height"), py::arg("width"), py::arg("seed"), py::arg("epoch"), py::arg("record"));
+          py::arg("height"), py::arg("width"), py::arg("seed"), py::arg("epoch"), py::arg("record"),
+          py::arg("objects") = std::vector<std::array<int, 4>>());
 }
 
 void bind_batch(py::module_& m) {
@@ -320,6 +361,7 @@ void bind_batch(py::module_& m) {
           "indices",
           [](const PyBatch& b) { return column<int64_t>(b.batch, [](const Sample& s) { return s.record; }); })
       .def_property_readonly("keys", [](const PyBatch& b) { return keys_of(b.batch); })
+      .def_property_readonly("boxes", [](const PyBatch& b) { return boxes_of(b.batch); })
       .def_property_readonly("payloads", [](const PyBatch& b) { return payloads_of(b.batch); })
       .def_property_readonly("image_sizes",
                              [](const PyBatch& b) {
@@ -356,8 +398,8 @@ void bind_loader(py::module_& m) {
            py::arg("threads"), py::arg("seed"), py::arg("order"), py::arg("blocks"), py::arg("window"),
            py::arg("subset"), py::arg("rank"), py::arg("world_size"), py::arg("drop_last"), py::arg("dtype"),
            py::arg("layout"), py::arg("normalize"), py::arg("prefetch_bytes"), py::arg("on_error"),
-           py::arg("pixels"), py::arg("keys"), py::arg("verify"), py::arg("apply_orientation"),
-           py::arg("dct_scaling"), py::arg("allocate"))
+           py::arg("pixels"), py::arg("keys"), py::arg("boxes"), py::arg("min_visible"), py::arg("verify"),
+           py::arg("apply_orientation"), py::arg("dct_scaling"), py::arg("allocate"))
       .def(
           "share",
           [](PyLoader& self, int64_t position) {

@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m) {
   fastinet::python::bind_shard(m);
   fastinet::python::bind_loader(m);
   fastinet::python::bind_convert(m);
+  fastinet::python::bind_tar(m);
 }

@@ -15,6 +15,7 @@
 
 #include "base/hash.h"
 #include "python/bind.h"
+#include "python/boxes.h"
 #include "python/text.h"
 #include "shard/boxes.h"
 #include "shard/dataset.h"
@@ -30,8 +31,6 @@ namespace fastinet::python {
 namespace {
 
 using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t>;
-// Reference width and height, then rows of label, xmin, ymin, xmax, ymax, flags.
-using BoxesTuple = std::tuple<int32_t, int32_t, std::vector<std::array<int64_t, 6>>>;
 
 // The contiguous bytes of a bytes object, memoryview or uint8 array, kept alive and unmoved.
 class ByteView {
@@ -80,23 +79,6 @@ py::dict summary_dict(const ShardSummary& s) {
   d["index_bytes"] = s.index_size;
   d["index_xxh3"] = s.index_xxh3;
   return d;
-}
-
-std::optional<Boxes> boxes_of(const std::optional<BoxesTuple>& value) {
-  if (!value) return std::nullopt;
-  Boxes boxes{std::get<0>(*value), std::get<1>(*value), {}};
-  const auto narrow = [](int64_t v) {
-    if (v < INT32_MIN || v > INT32_MAX) {
-      throw Error(ErrorKind::kArgument, "coordinate or label of a box is out of range",
-                  {.found = std::to_string(v)});
-    }
-    return static_cast<int32_t>(v);
-  };
-  for (const auto& b : std::get<2>(*value)) {
-    boxes.boxes.push_back({narrow(b[0]), narrow(b[1]), narrow(b[2]), narrow(b[3]), narrow(b[4]),
-                           static_cast<uint32_t>(narrow(b[5]))});
-  }
-  return boxes;
 }
 
 py::object boxes_tuple(const ShardedDataset::Handle& handle) {

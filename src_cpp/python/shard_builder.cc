@@ -27,14 +27,15 @@ struct ShardBuilder::Impl {
 
   // The reason against the image; empty for a good one.
   std::string append(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                     const std::string& annotation, const std::string& origin) {
+                     const std::string& annotation, const Boxes* boxes, const std::string& origin) {
     const ImageExamination image(payload, judge, entry_points);
     const std::string& refusal = image.refusal();
     if (!refusal.empty() && on_bad == OnBad::kFail) {
       throw Error(ErrorKind::kDecode, "not an image: " + refusal, {.path = origin, .key = key});
     }
     if (!refusal.empty() && on_bad == OnBad::kSkip) return refusal;
-    writer.add(key, image.extension(), payload, label, image.facts(), annotation);
+    writer.add(key, image.extension(), payload, label, image.facts(), annotation, boxes);
+    ++report.labels[label];
     report.payload_bytes += payload.size();
     if (!image.facts().entry_points.empty()) ++report.with_entry_points;
     for (const std::string& remark : image.remarks()) {
@@ -71,15 +72,16 @@ std::vector<std::pair<size_t, std::string>> ShardBuilder::add(std::span<const Sa
       bad.emplace_back(i, reason_of(e));
       continue;
     }
-    std::string reason = impl_->append(sample.key, payload, sample.label, sample.annotation, sample.path);
+    std::string reason = impl_->append(sample.key, payload, sample.label, sample.annotation,
+                                       sample.boxes ? &*sample.boxes : nullptr, sample.path);
     if (!reason.empty()) bad.emplace_back(i, std::move(reason));
   }
   return bad;
 }
 
 std::string ShardBuilder::add(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                              const std::string& annotation, const std::string& origin) {
-  return impl_->append(key, payload, label, annotation, origin);
+                              const std::string& annotation, const Boxes* boxes, const std::string& origin) {
+  return impl_->append(key, payload, label, annotation, boxes, origin);
 }
 
 ShardReport ShardBuilder::finish() {

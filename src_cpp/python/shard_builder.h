@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -29,12 +30,14 @@ struct SampleExtent {
   int64_t length = -1;
   int32_t label = -1;
   std::string annotation;  // JSON; empty: none
+  std::optional<Boxes> boxes;
 };
 
 struct ShardReport {
   ShardSummary files;
   uint64_t payload_bytes = 0;
   int64_t with_entry_points = 0;
+  std::map<int32_t, int64_t> labels;                         // records by label
   std::map<std::string, int64_t> remarks;                    // images, by what is out of the ordinary
   std::map<std::string, std::vector<std::string>> examples;  // keys of the first few of each
 };
@@ -53,7 +56,7 @@ class ShardBuilder {
 
   // The same for bytes in memory; `origin` is what errors name. Returns the reason; empty: a good image.
   std::string add(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                  const std::string& annotation, const std::string& origin);
+                  const std::string& annotation, const Boxes* boxes, const std::string& origin);
 
   // Makes shard and sidecar durable under their names.
   ShardReport finish();

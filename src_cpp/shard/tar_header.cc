@@ -20,7 +20,7 @@ constexpr Field kName{0, 100}, kMode{100, 8}, kUid{108, 8}, kGid{116, 8}, kSize{
 constexpr uint64_t kMaxOctalSize = 077777777777;
 
 void put(Block& block, Field field, std::string_view text) {
-  std::memcpy(block.data() + field.offset, text.data(), std::min(text.size(), field.size));
+  std::copy_n(text.data(), std::min(text.size(), field.size), block.data() + field.offset);
 }
 
 void put_octal(Block& block, Field field, uint64_t value) {

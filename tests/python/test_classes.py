@@ -150,7 +150,7 @@ def test_classes_that_are_no_wnids_get_no_words_from_a_file_that_lies_about(tmp_
     write_tree(tmp_path / "src", {"cats/a.JPEG": small_jpeg(1)})
     (tmp_path / "words.txt").write_text("aardvark\nabacus\n")
     convert(tmp_path / "src", tmp_path / "out")
-    assert Dataset(tmp_path / "out").classes == (ClassInfo("cats"),)
+    assert Dataset(tmp_path / "out").classes == (ClassInfo("cats", count=1),)
 
 
 @pytest.mark.parametrize(

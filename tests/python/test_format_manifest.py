@@ -72,15 +72,25 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
         ),
         (b'"split": "train"', b'"split": 3', errors.FormatError, "split: expected a string, found 3"),
         (b'"split"', b'"spilt"', errors.FormatError, "split: expected a string, found nothing"),
-        (b'"records": 3', b'"records": -3', errors.FormatError, r"shards\[0\]: expected counts .* found -3"),
+        (
+            b'"records": 3',
+            b'"records": -3',
+            errors.FormatError,
+            r"shards\[0\]\.records: expected 0 or more, found -3",
+        ),
         (
             b'"records": 5',
             b'"records": 6',
             errors.FormatError,
             "records: expected 5, the sum over the shards, found 6",
         ),
-        (b'"bytes": 2048, ', b"", errors.FormatError, r"shards\[0\]: expected an object with path"),
-        (b'"0000000000000abc"', b'"abc"', errors.FormatError, "hashes of 16 hexadecimal digits, found abc"),
+        (b'"bytes": 2048, ', b"", errors.FormatError, r"shards\[0\]: expected an object with bytes, "),
+        (
+            b'"0000000000000abc"',
+            b'"abc"',
+            errors.FormatError,
+            r"shards\[0\]\.xxh3: expected 16 hexadecimal digits, found abc",
+        ),
         (
             b'"name": "n2"',
             b'"name": "n1"',
@@ -88,6 +98,20 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             "classes: expected names that differ, found 1 repeated",
         ),
         (b'["n0", "n1"]', b'["n0"]', errors.FormatError, r"hierarchy\[0\]: expected a pair of names"),
+        (b'"train-000000.tar"', b"7", errors.FormatError, r"shards\[0\]\.path: expected a path, found 7"),
+        (b'"side/x.idx"', b'["x"]', errors.FormatError, r"shards\[1\]\.index: expected a path"),
+        (
+            b'"bytes": 1024',
+            b'"bytes": 1024.5',
+            errors.FormatError,
+            r"shards\[1\]\.bytes: expected 0 or more, found 1024.5",
+        ),
+        (
+            b'"words": ["crane"]',
+            b'"words": "crane"',
+            errors.FormatError,
+            r"classes\[0\]\.words: expected a list of strings",
+        ),
     ],
 )
 def test_a_wrong_field_is_named(
