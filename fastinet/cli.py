@@ -142,6 +142,45 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("name")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.option("--key", metavar="COLUMN", help="Column of FILE that holds the records' keys.")
+@click.option("--column", metavar="COLUMN", help="Column of FILE to attach.")
+@click.option("--order", type=click.Choice(["records", "names"]),
+              help="Of a FILE without keys: the dataset's, or that of the images' file names.")  # fmt: skip
+@click.option("--missing", help="Value of records that FILE does not name; default: that is an error.")
+@click.option("--flags", is_flag=True, help="FILE holds numbers of records, counted from 1: mark those.")
+@click.option("--replace", is_flag=True, help="A column NAME may be there.")
+@click.option("--remove", is_flag=True, help="Remove the column NAME instead; no FILE.")
+def attach(
+    path: Path, name: str, file: Path | None, missing: str | None, remove: bool, **options: Any
+) -> None:
+    """Attach the values in FILE (.npy, .json, .csv, .tsv, .txt, .parquet) to the records of the split in DIR.
+
+    The shards stay as they are; a loader gives the column NAME on request.
+    """
+    from fastinet.dataset import Dataset
+
+    dataset = Dataset(path)
+    if remove != (file is None):
+        raise click.UsageError("give FILE, or --remove")
+    if remove:
+        dataset.detach(name)
+        return
+    value: Any = missing
+    if missing is not None:
+        import json
+
+        try:
+            value = json.loads(missing)
+        except ValueError:
+            value = missing  # a string
+    dataset.attach(name, file, missing=value, **options)
+    click.echo(f"{dataset.path}: column {name} for {len(dataset):,} records ({dataset.columns[name].kind})")
+
+
+@cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("queries", metavar="[CLASS]...", nargs=-1)
 def classes(path: Path, queries: tuple[str, ...]) -> None:
     """List the classes of the split in DIR: label, name, records, words.

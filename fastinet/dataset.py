@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import _core, manifest
+from fastinet import _core, columns, manifest
+from fastinet.columns import Column
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.hierarchy import Hierarchy
 from fastinet.manifest import ClassInfo, Manifest
 from fastinet.selection import Selection
+
+if TYPE_CHECKING:
+    from fastinet.attaching import Order
 
 __all__ = ["Box", "Dataset", "Keys", "Record"]
 
@@ -189,6 +193,68 @@ class Dataset(Sequence[Record]):
     def class_counts(self) -> npt.NDArray[np.int64]:
         """Records of each class, int64 of shape (len(self.classes),), counted from the sidecars."""
         return np.bincount(self._checked_labels() + 1, minlength=len(self.classes) + 1)[1:]
+
+    @cached_property
+    def columns(self) -> Mapping[str, Column]:
+        """The attached columns by name, each a sequence with one value for each record.
+
+        Raises:
+            FormatError, ChecksumError, MissingFileError: what is attached is damaged, or was attached to
+                other shards.
+        """
+        stored = columns.read(self.path, self.manifest)
+        return {name: Column(self.path, column, len(self)) for name, column in stored.items()}
+
+    def attach(
+        self,
+        name: str,
+        source: Any,
+        *,
+        key: str | None = None,
+        column: str | None = None,
+        order: Order | None = None,
+        missing: Any = None,
+        flags: bool = False,
+        replace: bool = False,
+    ) -> None:
+        """Attaches a value to every record, beside the shards, which stay as they are.
+
+        The column is then in ``columns``, and ``Loader(columns=("image", ..., name))`` gives it.
+
+        Args:
+            name: of the column: lower-case letters, digits, underscores.
+            source: an array, list or dict by key; or the path of a .npy, .json (list or object), .csv, .tsv,
+                .parquet or .txt (a value a line) file. Values are numbers, strings, lists of numbers, or
+                arrays of one shape.
+            key: column of a table that holds the records' keys; None: one that is called key, path, file,
+                filename, image, ImageId or image_id, if there is one. Keys may have an image's extension, and
+                may be file names without folders where these are unique.
+            column: column of a table to attach; None: its only one beside the keys.
+            order: for values without keys: "records" (in the dataset's order), or "names" (in the order of
+                the images' file names without folders, as the labels of ImageNet's validation set are).
+            missing: value of records whose key the source does not have; None: that is an error.
+            flags: the source holds numbers of records, counted from 1 in `order`, as the blacklist of
+                ImageNet's validation images does; the column is True for those.
+            replace: a column of that name may be there.
+
+        Raises:
+            ArgumentError: values or keys that are too many, too few, repeated, or of no record.
+            FormatError, MissingFileError, ShardIOError, UnsupportedError: of the file.
+        """
+        from fastinet import attaching
+
+        attaching.attach(self, name, source, key=key, column=column, order=order, missing=missing,
+                         flags=flags, replace=replace)  # fmt: skip
+        self.__dict__.pop("columns", None)
+
+    def detach(self, name: str) -> None:
+        """Removes an attached column.
+
+        Raises:
+            ArgumentError: there is no such column.
+        """
+        columns.detach(self.path, self.manifest, name)
+        self.__dict__.pop("columns", None)
 
     def select(self, *classes: str | int) -> Selection:
         """The records of some classes, named as :func:`fastinet.selection.find_classes` says.

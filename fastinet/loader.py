@@ -36,6 +36,8 @@ _COLUMNS: dict[str, Callable[[_core.Batch], Any]] = {
     "batch": lambda batch: batch,
 }
 
+_BUILT_IN = frozenset({*_COLUMNS, *BOX_COLUMNS})
+
 _live: weakref.WeakSet[Loader] = weakref.WeakSet()
 
 
@@ -64,6 +66,8 @@ class Loader:
       ``"box_labels"``: their classes, int64 (k,), -1 for none; ``"box_visible"``: the share of each that the
       image shows, float32 (k,); ``"box_flags"``: 1 difficult, 2 truncated, 4 occluded, added up, int64 (k,).
       Boxes outside of the image are left out. :func:`fastinet.boxes.pad` makes one array of such a list.
+    - an attached column's name (:meth:`fastinet.Dataset.attach`): an array of shape (n, ...), or a list with
+      an array or str for each sample.
     - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of
       each sample: what part of the image it shows.
 
@@ -164,7 +168,8 @@ class Loader:
         self.rank = 0 if rank is None else _integer("rank", rank, 0, self.world_size - 1)
         self.drop_last = bool(drop_last)
         self.shuffle = shuffle
-        self.columns = _columns(columns)
+        self.columns = _columns(columns, self.dataset)
+        self._attached = {name: self.dataset.columns[name] for name in self.columns if name not in _BUILT_IN}
         self.plan: Plan = compile_transform(transform, dtype, layout)
         self._boxes = BoxColumns(box_format, box_relative, self.plan.output_size)
         if not 0 <= min_visible <= 1:
@@ -299,6 +304,9 @@ class Loader:
             for call in self.plan.callables:
                 images = call(images)
         ready: dict[str, Any] = {"image": images}
+        if self._attached:
+            indices = batch.indices
+            ready |= {name: column.take(indices) for name, column in self._attached.items()}
         if not set(BOX_COLUMNS).isdisjoint(self.columns):
             ready |= self._boxes(batch)
         return tuple(ready[name] if name in ready else _COLUMNS[name](batch) for name in self.columns)
@@ -378,11 +386,11 @@ def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:
     return int(number)
 
 
-def _columns(columns: Sequence[str]) -> tuple[str, ...]:
+def _columns(columns: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     for name in names:
-        if name not in _COLUMNS and name not in BOX_COLUMNS:
-            known = ", ".join((*_COLUMNS, *BOX_COLUMNS))
+        if name not in _BUILT_IN and name not in dataset.columns:
+            known = ", ".join((*_COLUMNS, *BOX_COLUMNS, *dataset.columns))
             raise ArgumentError(f"columns: expected some of {known}, found {name!r}")
     if not names:
         raise ArgumentError("columns: a batch must hold something")

@@ -15,7 +15,7 @@ from folders import small_jpeg, write_tree
 from PIL import Image
 
 from fastinet import Dataset, Loader, _core, boxes, convert, errors
-from fastinet import transforms as T
+from fastinet import transforms as T  # noqa: N812
 from fastinet.conversion.voc import BoxSet, parse_voc
 from fastinet.index import index
 
