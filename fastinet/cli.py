@@ -53,6 +53,8 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.argument("dst", type=click.Path(path_type=Path))
 @click.option("--source", help="Layout of SRC; recognised by looking when not given.")
 @click.option("--split", help="Convert only this split, or name the only one.")
+@click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
+              help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
 @click.option("--workers", type=int, help="Shards written at a time; the CPUs when not given.")
 @click.option(
     "--shard-size", help="Records (1000) or bytes (256MB) a shard.  [default: whichever comes first]"
@@ -75,13 +77,16 @@ def cli(context: click.Context, debug: bool) -> None:
               help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
 @click.option("--boxes", type=click.Path(path_type=Path), metavar="DIR",
               help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
+@click.option("--check-md5", is_flag=True,
+              help="Compare the archives with the published MD5 sums while they are read.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(src: str, dst: Path, **options: Any) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
     SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
-    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, or one of these archives. Archives are
-    read where they are. An interrupted conversion goes on where it stopped when the same command is given
+    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
+    winter21_whole.tar.gz or a tar for each synset, or one of these archives. Archives are read where they
+    are. An interrupted conversion goes on where it stopped when the same command is given
     again.
     """
     from fastinet.conversion import convert as run

@@ -17,9 +17,9 @@ _LINE_EVERY = 5.0  # seconds
 
 
 class Meter:
-    """Counts records and bytes from any thread."""
+    """Counts records and bytes from any thread. ``total``: None where it is not known."""
 
-    def __init__(self, what: str, total: int) -> None:
+    def __init__(self, what: str, total: int | None) -> None:
         self.what = what
         self.total = total
         self.records = 0
@@ -37,7 +37,8 @@ class Meter:
     def skip(self, records: int) -> None:
         """Takes off what need not be done, so that the rate and the time left stay honest."""
         with self._lock:
-            self.total -= records
+            if self.total is not None:
+                self.total -= records
             self._show()
 
     def text(self) -> str:
@@ -45,9 +46,12 @@ class Meter:
         seconds = max(time.monotonic() - self._start, 1e-6)
         return f"{self.records / seconds:,.0f} images/s, {self.bytes / seconds / 1e6:,.0f} MB/s"
 
+    def _of(self) -> str:
+        return "?" if self.total is None else f"{self.total:,}"
+
     def remaining(self) -> str:
         """Time left at the rate so far, as h:mm:ss."""
-        if not self.records:
+        if not self.records or self.total is None:
             return "?"
         left = (self.total - self.records) * (time.monotonic() - self._start) / self.records
         return f"{left // 3600:.0f}:{left // 60 % 60:02.0f}:{left % 60:02.0f}"
@@ -64,7 +68,7 @@ class _Lines(Meter):
         if now - self._last >= _LINE_EVERY:
             self._last = now
             print(
-                f"{self.what}: {self.records:,} of {self.total:,} images, {self.text()}, "
+                f"{self.what}: {self.records:,} of {self._of()} images, {self.text()}, "
                 f"{self.remaining()} left",
                 file=sys.stderr,
                 flush=True,
@@ -72,7 +76,7 @@ class _Lines(Meter):
 
 
 class _Bar(Meter):
-    def __init__(self, what: str, total: int, progress: Progress) -> None:
+    def __init__(self, what: str, total: int | None, progress: Progress) -> None:
         super().__init__(what, total)
         self._progress = progress
         self._bar = progress.add_task(what, total=total, rates="")
@@ -82,7 +86,7 @@ class _Bar(Meter):
 
 
 @contextlib.contextmanager
-def meter(what: str, total: int, show: bool = True) -> Iterator[Meter]:
+def meter(what: str, total: int | None, show: bool = True) -> Iterator[Meter]:
     """A meter on stderr while the block runs; one that shows nothing where `show` is False."""
     console = Console(stderr=True)
     if not show:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
+from fastinet.conversion.imagenet21k import ImageNet21K, read_class_list
 from fastinet.conversion.source import Source
 from fastinet.errors import ArgumentError
 
@@ -15,7 +16,7 @@ __all__ = ["SOURCES", "open_source"]
 
 # In the order in which they are asked whether they recognise a path; a folder that none of them does is an
 # ImageFolder.
-_RECOGNISED = (ILSVRC2012, ILSVRC2010)
+_RECOGNISED = (ILSVRC2012, ILSVRC2010, ImageNet21K)
 
 # By name, as --source takes it: the class, called with the path and the split (None: all there are).
 SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {
@@ -23,21 +24,36 @@ SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = 
 }
 
 
-def open_source(path: str | os.PathLike[str], kind: str | None = None, split: str | None = None) -> Source:
+def open_source(
+    path: str | os.PathLike[str],
+    kind: str | None = None,
+    split: str | None = None,
+    classes: Sequence[str] | str | os.PathLike[str] | None = None,
+) -> Source:
     """The source at `path`.
 
     Args:
         path: where the images are.
         kind: one of ``SOURCES``; None: recognised by looking.
         split: convert only this split, or name the only one; see each source.
+        classes: for the whole ImageNet, the classes wanted, by label, or the path of a list of them.
 
     Raises:
         ArgumentError: no such kind, or nothing there that a source knows.
         MissingFileError: nothing there at all.
+        FormatError: an archive or the class list is damaged.
     """
     if kind is not None and kind not in SOURCES:
         raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
-    return SOURCES[kind or _recognise(Path(path))](path, split)
+    kind = kind or _recognise(Path(path))
+    if classes is None:
+        return SOURCES[kind](path, split)
+    if kind == ImageFolder.kind:
+        kind = ImageNet21K.kind  # an extracted tree
+    if kind != ImageNet21K.kind:
+        raise ArgumentError(f"{path}: classes can only be chosen of the whole ImageNet, not of {kind}")
+    names = read_class_list(classes) if isinstance(classes, (str, os.PathLike)) else tuple(classes)
+    return ImageNet21K(path, split, names)
 
 
 def _recognise(path: Path) -> str:

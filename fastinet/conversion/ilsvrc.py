@@ -66,7 +66,7 @@ class _Challenge:
                                 path=str(path))  # fmt: skip
         self._archives = {name: file for name, file in found.items() if split in (None, name)}
         self.splits = tuple(self._archives)
-        folder = path if path.is_dir() else path.parent
+        self._folder = folder = path if path.is_dir() else path.parent
         self._devkit = Devkit.find(folder, self.year, self.devkits)
         self._tars: dict[str, tuple[list[SynsetTar], Counter[str]]] = {
             name: nested_tars(file) for name, file in self._archives.items() if name.startswith("train")
@@ -78,7 +78,8 @@ class _Challenge:
     @property
     def archives(self) -> tuple[Path, ...]:
         """The files that will be read, for the check of their published sums."""
-        return tuple(self._archives.values())
+        kits = (self._folder / name for name in self.devkits)
+        return (*(kit for kit in kits if kit.is_file()), *self._archives.values())
 
     @classmethod
     def recognises(cls, path: Path) -> bool:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from fastinet.conversion.source import Extent, Sample
+from fastinet.conversion.source import Extent, Sample, Streamed
 from fastinet.errors import ArgumentError
 
 __all__ = ["ShardLimits", "ShardPlan", "cut", "local_digest", "shuffled"]
@@ -80,13 +80,22 @@ def shuffled(samples: Iterable[Sample], seed: int) -> list[Sample]:
     """The samples in the order of the keyed BLAKE2b hashes of their keys: the same on every machine.
 
     Holds all descriptions in memory, about 0.5 KB each.
+
+    Raises:
+        ArgumentError: the source can only be read from front to back.
     """
     secret = seed.to_bytes(16, "little", signed=True)
 
     def rank(sample: Sample) -> bytes:
+        if isinstance(sample.payload, Streamed):
+            raise ArgumentError(
+                f"{sample.origin}: read from front to back, so its records cannot be shuffled; "
+                "decompress the archive first"
+            )
         return hashlib.blake2b(sample.key.encode(), key=secret, digest_size=16).digest()
 
-    return sorted(samples, key=rank)
+    ranked = [(rank(sample), sample) for sample in samples]  # ranked as read: fails on the first
+    return [sample for _, sample in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def local_digest(plan: ShardPlan) -> str:

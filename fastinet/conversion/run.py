@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -26,6 +27,7 @@ from fastinet.conversion.layout import (
     remove_surplus,
     shard_name,
 )
+from fastinet.conversion.official_sums import checked_sums
 from fastinet.conversion.plan import ShardLimits, ShardPlan, cut, shuffled
 from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.report import ConversionReport, SplitReport
@@ -45,6 +47,7 @@ def convert(
     *,
     source: str | None = None,
     split: str | None = None,
+    classes: Sequence[str] | str | os.PathLike[str] | None = None,
     workers: int | None = None,
     shard_size: str | ShardLimits | None = None,
     shuffle: int | None = None,
@@ -57,6 +60,7 @@ def convert(
     engine: Engine | None = None,
     wordnet: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
+    check_md5: bool = False,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -66,11 +70,13 @@ def convert(
     never changed or removed.
 
     Args:
-        src: folder of images, folder with ILSVRC's archives or one of them (or a
+        src: folder of images, folder with ImageNet's archives or one of them (or a
             :class:`fastinet.conversion.source.Source`).
         dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion.
         source: layout of `src`; None: recognised by looking.
         split: convert only this split, or, for a source without splits, the name of its only one.
+        classes: of the whole ImageNet, only these synsets, labelled in this order: WNIDs, or the path of a
+            list with one a line (such as those of ImageNet-21K-P). None: all there are, sorted.
         workers: shards written at a time; None: as many as there are CPUs. Changes only the speed.
         shard_size: "1000" (records) or "256MB" (bytes) a shard; None: at most 1000 records and 256 MB.
         shuffle: seed of a permutation of the records; None: the source's order is kept, so that record i is
@@ -90,12 +96,15 @@ def convert(
             the source's folder and the one above it.
         boxes: folder with PASCAL VOC files of bounding boxes, ``X.xml`` for an image ``X.JPEG``, in folders
             as the images' or all in one.
+        check_md5: compare the archives, while they are read, with the MD5 sums that image-net.org publishes;
+            where one differs, no dataset is made.
         progress: show progress on stderr.
 
     Raises:
         ArgumentError: an option out of range, no images in `src`, or a `dst` that holds other things.
         MissingFileError: no `src`.
         StateError: another process is converting into `dst`.
+        ChecksumError: an archive is not the published one, and `check_md5` is set.
         DecodeError: a file is not an image, and `on_bad` is "fail".
         ShardIOError: the operating system refused to read or write.
     """
@@ -105,7 +114,7 @@ def convert(
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality))
     engine = engine or LocalEngine(workers)
     if isinstance(src, (str, os.PathLike)):
-        src = open_source(src, source, split)
+        src = open_source(src, source, split, classes)
     if boxes is not None:
         src = WithBoxes(src, boxes)
     dst = Path(os.path.abspath(dst))  # noqa: PTH100 - without following links
@@ -118,7 +127,8 @@ def convert(
         done = job.prepare(workspace, overwrite)
         if done:
             return done
-        with meter("converting", job.records, progress) as shown:
+        checks = checked_sums(_archives(src)) if check_md5 else contextlib.nullcontext()
+        with meter("converting", job.records, progress) as shown, checks:
             splits, fresh_records, fresh_bytes = job.write_shards(workspace, engine, shown)
         report = ConversionReport(
             dst, len(src.classes), splits, on_bad, time.monotonic() - started, _cpu_seconds() - cpu_started,
@@ -126,6 +136,10 @@ def convert(
         )  # fmt: skip
         job.finish(workspace, report)
     return report
+
+
+def _archives(source: Source) -> Sequence[Path]:
+    return getattr(source, "archives", ())
 
 
 class _Job:
@@ -147,7 +161,8 @@ class _Job:
         self.shuffle = shuffle
         self.description = description
         self.surveys = {split: source.survey(split) for split in source.splits}
-        self.records = sum(survey.records for survey in self.surveys.values())
+        counts = [survey.records for survey in self.surveys.values()]
+        self.records = None if None in counts else sum(n for n in counts if n is not None)
         self._results: dict[str, list[ShardResult]] = {}
 
     def prepare(self, workspace: Workspace, overwrite: bool) -> ConversionReport | None:

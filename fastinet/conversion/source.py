@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 from fastinet.conversion.voc import BoxSet
 from fastinet.manifest import ClassInfo
 
-__all__ = ["Extent", "Readable", "Sample", "Source", "Survey"]
+__all__ = ["Extent", "Readable", "Sample", "Source", "Streamed", "Survey"]
 
 
 class Extent(NamedTuple):
@@ -30,6 +30,17 @@ class Readable(Protocol):
     def read(self) -> bytes:
         """The bytes. Raises OSError or FastinetError where they cannot be had."""
         ...
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """Bytes of a source that can only be read from front to back; held until their shard is written."""
+
+    data: bytes
+
+    def read(self) -> bytes:
+        """See :class:`Readable`."""
+        return self.data
 
 
 class Sample(NamedTuple):
@@ -61,16 +72,19 @@ class Survey:
     """What one split holds, found by counting.
 
     Attributes:
-        records: samples that will be seen.
+        records: samples that will be seen; None: only reading them all would tell.
         notes: what a person should know, by kind: a kind's texts are listed in the report.
     """
 
-    records: int
+    records: int | None
     notes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Source(Protocol):
-    """One layout in which images are held. Picklable is not required: samples travel, sources do not."""
+    """One layout in which images are held. Picklable is not required: samples travel, sources do not.
+
+    A source that reads files of which sums are published also has ``archives``, their paths.
+    """
 
     @property
     def kind(self) -> str:

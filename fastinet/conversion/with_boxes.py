@@ -19,7 +19,8 @@ class WithBoxes:
 
     The file of ``n01440764/n01440764_18.JPEG`` in the split ``train`` is the first of
     ``train/n01440764/n01440764_18.xml``, ``n01440764/n01440764_18.xml`` and ``n01440764_18.xml`` below
-    `folder`. Nothing is listed, so that a million files take no memory.
+    `folder`; for images in archives, their key takes the place of their path. Nothing is listed, so that a
+    million files take no memory.
     """
 
     def __init__(self, source: Source, folder: str | os.PathLike[str]) -> None:
@@ -29,6 +30,7 @@ class WithBoxes:
             raise MissingFileError(f"{self._folder}: no folder of bounding boxes here", path=self._folder)
         self.kind = source.kind
         self.location = source.location
+        self.archives = getattr(source, "archives", ())
         self._labels = {c.name: label for label, c in enumerate(source.classes)}
 
     @property
@@ -48,15 +50,12 @@ class WithBoxes:
     def samples(self, split: str) -> Iterator[Sample]:
         """The source's, with boxes."""
         for sample in self._source.samples(split):
-            yield (
-                sample
-                if sample.boxes is not None
-                else sample._replace(boxes=self._find(split, sample.origin))
-            )
+            yield (sample if sample.boxes is not None else sample._replace(boxes=self._find(split, sample)))
 
-    def _find(self, split: str, origin: str) -> BoxSet | None:
-        path = PurePosixPath(origin).with_suffix(".xml")
-        for candidate in (f"{split}/{path}", f"{path}", path.name):
+    def _find(self, split: str, sample: Sample) -> BoxSet | None:
+        path = PurePosixPath(sample.origin).with_suffix(".xml")
+        key = f"{sample.key}.xml"
+        for candidate in dict.fromkeys((f"{split}/{path}", f"{path}", f"{split}/{key}", key, path.name)):
             try:
                 with open(f"{self._folder}/{candidate}", "rb") as file:  # noqa: PTH123
                     return parse_voc(file.read(), self._labels, candidate)
