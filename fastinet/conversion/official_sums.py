@@ -1,0 +1,87 @@
+"""The MD5 sums that image-net.org publishes for its archives, checked while these are converted."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastinet.errors import ArgumentError, ChecksumError, ShardIOError
+
+__all__ = ["OFFICIAL_MD5", "checked_sums", "md5_of"]
+
+OFFICIAL_MD5: Mapping[str, str] = {
+    "ILSVRC2012_img_train.tar": "1d675b47d978889d74fa0da5fadfb00e",
+    "ILSVRC2012_img_train_t3.tar": "ccaf1013018ac1037801578038d370da",
+    "ILSVRC2012_img_val.tar": "29b22e2961454d5413ddabcf34fc5622",
+    "ILSVRC2012_img_test_v10102019.tar": "e1b8681fff3d63731c599df9b4b6fc02",
+    "ILSVRC2012_devkit_t12.tar.gz": "fa75699e90414af021442c21a62c3abf",
+    "ILSVRC2012_bbox_train_v2.tar.gz": "9271167e2176350e65cfe4e546f14b17",
+    "ILSVRC2012_bbox_train_dogs.tar.gz": "61ebd3cc0e4793899a841b6b27f3d6d8",
+    "ILSVRC2012_bbox_val_v3.tgz": "f4cd18b5ea29fe6bbea62ec9c20d80f0",
+    "winter21_whole.tar.gz": "ab313ce03179fd803a401b02c651c0a2",
+}
+_CHUNK = 4 << 20
+
+
+@contextmanager
+def checked_sums(archives: Iterable[Path]) -> Iterator[None]:
+    """Sums up the archives in a thread beside the block, one after the other, and compares at its end.
+
+    Reading the same files at the same time, the two share what the system caches.
+
+    Raises:
+        ArgumentError: at the beginning: there is no published sum for any of the archives.
+        ChecksumError: at the end: an archive is not the published one.
+        ShardIOError: at the end: an archive could not be read.
+    """
+    archives = list(archives)
+    known = [path for path in archives if path.name in OFFICIAL_MD5]
+    if not known:
+        names = ", ".join(path.name for path in archives) or "this source"
+        raise ArgumentError(f"no official MD5 sum to check: none is published for {names}")
+    found: dict[Path, str | ShardIOError | None] = {}
+    stop = threading.Event()
+
+    def work() -> None:
+        for path in known:
+            try:
+                found[path] = md5_of(path, stop)
+            except OSError as e:
+                found[path] = ShardIOError(
+                    f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno
+                )
+
+    thread = threading.Thread(target=work, name="fastinet-md5")
+    thread.start()
+    try:
+        yield
+    except BaseException:
+        stop.set()
+        raise
+    finally:
+        thread.join()
+    for path in known:
+        result, expected = found[path], OFFICIAL_MD5[path.name]
+        if isinstance(result, ShardIOError):
+            raise result
+        if result != expected:
+            raise ChecksumError(
+                f"{path}: not the file that image-net.org publishes: expected MD5 {expected}, found {result}",
+                path=str(path),
+                expected=expected,
+                found=result,
+            )
+
+
+def md5_of(path: Path, stop: threading.Event | None = None) -> str | None:
+    """The MD5 sum of a file in hex; None if `stop` was set meanwhile."""
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(_CHUNK):
+            if stop is not None and stop.is_set():
+                return None
+            digest.update(chunk)
+    return digest.hexdigest()
