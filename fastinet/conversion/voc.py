@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 from xml.parsers import expat
 
-__all__ = ["Box", "BoxSet", "boxes_of_json", "parse_voc"]
+__all__ = ["Box", "BoxSet", "boxes_of_json", "clip_box", "parse_voc"]
 
 _MAX_BYTES = 16 << 20
 _MAX_BOXES = 65536  # FORMAT.md
@@ -96,7 +96,7 @@ def parse_voc(data: bytes, labels: Mapping[str, int], origin: str, default: int 
         if edges is None:
             problems.append(f"{where}: dropped: no box of four numbers")
             continue
-        problem, clipped = _clip(edges, width, height)
+        problem, clipped = clip_box(edges, width, height)
         if problem:
             problems.append(f"{where}: {problem}")
         if clipped is None:
@@ -109,9 +109,13 @@ def parse_voc(data: bytes, labels: Mapping[str, int], origin: str, default: int 
     return BoxSet(width, height, tuple(boxes), tuple(problems))
 
 
-def _clip(
+def clip_box(
     edges: tuple[int, int, int, int], width: int, height: int
 ) -> tuple[str, tuple[int, int, int, int] | None]:
+    """What is wrong with a box, or "", and the part of it inside of the image; None where it is dropped.
+
+    `width` and `height` are 0 where the image's size is not known.
+    """
     xmin, ymin, xmax, ymax = edges
     text = f"({xmin}, {ymin}, {xmax}, {ymax})"
     if xmin > xmax or ymin > ymax:

@@ -1,0 +1,143 @@
+"""Sources that are lists and folders of files: CSV, Tiny ImageNet, Kaggle, Imagenette."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from folders import small_jpeg, write_tree
+
+from fastinet import Dataset, convert, errors
+from fastinet.conversion.detect import open_source
+
+KAGGLE_XML = """<annotation><size><width>64</width><height>48</height></size><object><name>n02</name>
+<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""
+
+
+def text(content: str) -> bytes:
+    return content.encode()
+
+
+def rows(dataset: Dataset) -> list[tuple[str, int, bytes]]:
+    return [(record.key, record.label, bytes(record.payload)) for record in dataset]
+
+
+def kaggle(root: Path, annotations: bool = True) -> Path:
+    base = "ILSVRC/Data/CLS-LOC"
+    files = {f"{base}/train/{n}/{n}_{i}.JPEG": small_jpeg(i) for n in ("n01", "n02") for i in (1, 10)}
+    files |= {f"{base}/val/ILSVRC2012_val_0000000{i}.JPEG": small_jpeg(20 + i) for i in (1, 2)}
+    files |= {f"{base}/test/ILSVRC2012_test_00000001.JPEG": small_jpeg(30)}
+    files["LOC_synset_mapping.txt"] = text("n01 tench, Tinca tinca\nn02 crane\n")
+    files["LOC_val_solution.csv"] = text(
+        "ImageId,PredictionString\nILSVRC2012_val_00000002,n01 1 2 3 4 \n"
+        "ILSVRC2012_val_00000001,n02 5 6 20 30 n01 0 0 9 9 \n"
+    )
+    files["ILSVRC/ImageSets/CLS-LOC/val.txt"] = text("ILSVRC2012_val_00000001 1\n")
+    if annotations:
+        files["ILSVRC/Annotations/CLS-LOC/val/ILSVRC2012_val_00000001.xml"] = text(KAGGLE_XML)
+    return write_tree(root, files)
+
+
+def test_kaggles_folders_are_recognised_with_labels_of_the_solution_and_boxes(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "src")
+    report = convert(root, tmp_path / "dst")
+    assert list(report.splits) == ["train", "val", "test"]
+    val = Dataset(tmp_path / "dst" / "val")
+    assert [(r.key, r.label) for r in val] == [("ILSVRC2012_val_00000001", 1), ("ILSVRC2012_val_00000002", 0)]
+    assert (val[0].boxes, val[0].boxes_size) == ([(1, 1, 2, 30, 40, 0)], (64, 48))
+    assert val.classes[0].words == ("tench", "Tinca tinca")
+    assert [r.label for r in Dataset(tmp_path / "dst" / "test")] == [-1]
+    train = Dataset(tmp_path / "dst" / "train")
+    assert [r.key for r in train][:2] == ["n01/n01_1", "n01/n01_10"]
+    assert report.splits["val"].notes["differences from ImageSets"] == ["val.txt lists 1, found 2"]
+
+
+def test_kaggles_boxes_come_from_the_solution_where_there_are_no_annotations(tmp_path: Path) -> None:
+    source = open_source(kaggle(tmp_path / "src", annotations=False))
+    first = next(iter(source.samples("val")))
+    assert first.boxes is not None
+    assert first.boxes.boxes == ((1, 5, 6, 20, 30, 0), (0, 0, 0, 9, 9, 0))
+
+
+def test_kaggles_validation_images_without_labels_are_refused(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "src")
+    (root / "LOC_val_solution.csv").unlink()
+    with pytest.raises(errors.MissingFileError, match=r"LOC_val_solution\.csv is missing"):
+        list(open_source(root).samples("val"))
+    (root / "LOC_val_solution.csv").write_text("ImageId,PredictionString\nILSVRC2012_val_00000001,n09\n")
+    with pytest.raises(errors.FormatError, match="line 2: expected an image, and a class"):
+        list(open_source(root).samples("val"))
+
+
+def test_tiny_imagenet_is_recognised_with_its_boxes_and_sorted_classes(tmp_path: Path) -> None:
+    files = {
+        "wnids.txt": text("n00000002\nn00000001\n"),
+        "words.txt": text("n00000001\ttench\nn00000002\tcrane, bird\n"),
+        "train/n00000001/n00000001_boxes.txt": text("n00000001_0.JPEG\t0\t10\t63\t48\n"),
+        "train/n00000002/n00000002_boxes.txt": text("n00000002_0.JPEG\t5\t5\t5\t9\n"),
+        "val/val_annotations.txt": text(
+            "val_0.JPEG\tn00000002\t1\t2\t3\t4\nval_1.JPEG\tn00000001\t1\t2\t3\t4\n"
+        ),
+    }
+    images = [f"train/{n}/images/{n}_0" for n in ("n00000001", "n00000002")]
+    images += ["val/images/val_0", "val/images/val_1", "test/images/test_0"]
+    root = write_tree(tmp_path / "src", files | {f"{n}.JPEG": small_jpeg(i) for i, n in enumerate(images)})
+    report = convert(root, tmp_path / "dst")
+    train, val = (Dataset(tmp_path / "dst" / name) for name in ("train", "val"))
+    assert [(c.name, c.details["wnids_txt_index"]) for c in train.classes] == [
+        ("n00000001", 1),
+        ("n00000002", 0),
+    ]
+    assert train.classes[1].words == ("crane", "bird")
+    assert [(r.key, r.label, r.boxes) for r in train] == [
+        ("n00000001/images/n00000001_0", 0, [(0, 0, 10, 63, 48, 0)]), ("n00000002/images/n00000002_0", 1, []),
+    ]  # fmt: skip
+    assert "has no area" in report.splits["train"].box_problems[0][1]
+    assert [r.label for r in val] == [1, 0]
+    assert [r.label for r in Dataset(tmp_path / "dst" / "test")] == [-1]
+    (root / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn00000002\t1\t2\t3\tx\n")
+    with pytest.raises(errors.FormatError, match="line 1: expected xmin, ymin, xmax and ymax"):
+        list(open_source(root).samples("val"))
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "classes"),
+    [
+        ("label,path\ncat,i/1.jpg\nant,i/2.jpg\n,i/3.jpg\n", [1, 0, -1], ["ant", "cat"]),
+        ("i/1.jpg;2\ni/2.jpg;0\ni/3.jpg;-1\n", [2, 0, -1], ["0", "1", "2"]),
+        ("what\twhere\ni/1.jpg\tb\ni/2.jpg\ta\ni/3.jpg\ta\n", [1, 0, 0], ["a", "b"]),
+    ],
+)
+def test_a_csv_gives_its_rows_in_order_by_named_or_first_columns(
+    tmp_path: Path, content: str, labels: list[int], classes: list[str]
+) -> None:
+    images = {f"i/{i}.jpg": small_jpeg(i) for i in (1, 2, 3)}
+    root = write_tree(tmp_path / "src", images | {"list.csv": text(content)})
+    convert(root / "list.csv", tmp_path / "dst")
+    dataset = Dataset(tmp_path / "dst")
+    assert rows(dataset) == [
+        (f"i/{i}", label, images[f"i/{i}.jpg"]) for i, label in zip((1, 2, 3), labels, strict=True)
+    ]
+    assert [c.name for c in dataset.classes] == classes
+
+
+def test_a_csv_may_name_splits_and_a_wrong_row_is_named(tmp_path: Path) -> None:
+    path = write_tree(tmp_path, {"l.csv": b"path,label,split\na.jpg,x,val\nb.jpg,y,train\n"}) / "l.csv"
+    source = open_source(path)
+    assert list(source.splits) == ["train", "val"]
+    assert [(s.key, s.label) for s in source.samples("val")] == [("a", 0)]
+    with pytest.raises(errors.ArgumentError, match="no rows of the split 'test', only: train, val"):
+        open_source(path, split="test")
+    path.write_text("path,label\na.jpg\n")
+    with pytest.raises(errors.FormatError, match=r"line 2: expected at least 2 columns, found 'a\.jpg'"):
+        open_source(path)
+
+
+def test_imagenette_with_its_noise_table_is_an_imagefolder(tmp_path: Path) -> None:
+    files = {f"{s}/n0144076{c}/{s}_{c}.JPEG": small_jpeg(c) for s in ("train", "val") for c in (4, 5)}
+    root = write_tree(
+        tmp_path / "imagenette2-320", files | {"noisy_imagenette.csv": b"path,noisy_labels_0\n"}
+    )
+    source = open_source(root)
+    assert (source.kind, list(source.splits)) == ("imagefolder", ["train", "val"])
+    assert [c.name for c in source.classes] == ["n01440764", "n01440765"]
