@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from fastinet import _core
+from fastinet.conversion.box_archives import BoxArchives
 from fastinet.conversion.devkit import Devkit
 from fastinet.conversion.keys import KeyMaker
 from fastinet.conversion.source import Extent, Sample, Survey
@@ -34,6 +35,7 @@ class _Challenge:
     Every split whose archive is there is converted, or only the one named. Training images come class by
     class in torchvision's order; validation and test images by file name. Classes are sorted by WNID; the
     ILSVRC ID is kept among their details. Images of a test set without published truth have label -1.
+    Archives of bounding boxes that lie beside the images' give these their boxes.
 
     Raises:
         MissingFileError: nothing there, or no devkit where labels need one.
@@ -48,6 +50,7 @@ class _Challenge:
     archive_names: ClassVar[Mapping[str, re.Pattern[str]]]
     devkits: ClassVar[Sequence[str]]
     published: ClassVar[Mapping[str, int]]  # images
+    box_archives: ClassVar[Mapping[str, Sequence[str]]] = {}  # by split, the one that counts first
     needs_truth: ClassVar[Sequence[str]]  # splits that have no use without labels
 
     def __init__(self, root: str | os.PathLike[str], split: str | None = None) -> None:
@@ -78,8 +81,9 @@ class _Challenge:
     @property
     def archives(self) -> tuple[Path, ...]:
         """The files that will be read, for the check of their published sums."""
-        kits = (self._folder / name for name in self.devkits)
-        return (*(kit for kit in kits if kit.is_file()), *self._archives.values())
+        kits = [self._folder / name for name in self.devkits]
+        boxes = dict.fromkeys(path for split in self.splits for path in self._box_archives(split))
+        return (*(kit for kit in kits if kit.is_file()), *boxes, *self._archives.values())
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -121,11 +125,22 @@ class _Challenge:
         return Survey(records, notes)
 
     def samples(self, split: str) -> Iterator[Sample]:
-        """The images of a split, lazily."""
+        """The images of a split, lazily; their boxes are read beforehand."""
         if split in self._tars:
-            yield from samples_of(self._tars[split][0], self.classes, self._patches.get(split))
+            samples = samples_of(self._tars[split][0], self.classes, self._patches.get(split))
         else:
-            yield from self._flat_samples(split)
+            samples = self._flat_samples(split)
+        archives = self._box_archives(split)
+        if not archives:
+            yield from samples
+            return
+        boxes = BoxArchives(archives, {c.name: label for label, c in enumerate(self.classes)})
+        for sample in samples:
+            yield sample._replace(boxes=boxes.get(sample.key.rpartition("/")[2]))
+
+    def _box_archives(self, split: str) -> list[Path]:
+        paths = (self._folder / name for name in self.box_archives.get(split, ()))
+        return [path for path in paths if path.is_file()]
 
     def _flat_samples(self, split: str) -> Iterator[Sample]:
         archive = self._archives[split]
@@ -203,6 +218,11 @@ class ILSVRC2012(_Challenge):
     }
     devkits = ("ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_devkit_t12")
     published: ClassVar[Mapping[str, int]] = {"train": 1_281_167, "val": 50_000, "test": 100_000}
+    box_archives: ClassVar[Mapping[str, Sequence[str]]] = {
+        "train": ("ILSVRC2012_bbox_train_v2.tar.gz", "ILSVRC2012_bbox_train_dogs.tar.gz"),
+        "train_t3": ("ILSVRC2012_bbox_train_dogs.tar.gz", "ILSVRC2012_bbox_train_v2.tar.gz"),
+        "val": ("ILSVRC2012_bbox_val_v3.tgz",),
+    }
     needs_truth = ("val",)
 
 
