@@ -162,8 +162,8 @@ def read(folder: str | os.PathLike[str]) -> Manifest:
             f"{path}: manifest is damaged: expected XXH3 {expected}, found {found}",
             path=str(path), expected=expected, found=found,
         )  # fmt: skip
-    # Tens of thousands of small objects set the cyclic collector off again and again, for a third of the time;
-    # none of them is garbage.
+    # Tens of thousands of small objects set the cyclic collector off again and again, for a third of the
+    # time; none of them is garbage.
     collecting = gc.isenabled()
     gc.disable()
     try:
