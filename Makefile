@@ -15,10 +15,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 BIN := $(VENV)/bin
 CORE_SOURCES := $(shell find src_cpp -name '*.cc' -o -name '*.h') src_cpp/CMakeLists.txt CMakeLists.txt
-PRESETS := release asan tsan
+CORE_TESTS := $(shell find tests/cpp -type f)
+SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
-.PHONY: help setup build test demo bench lint format sanitize fuzz clean system pytest fuzz-short
+.PHONY: help setup build test demo bench lint format sanitize fuzz clean system pytest ctest fuzz-short
 .DELETE_ON_ERROR:
 
 help:
@@ -43,16 +44,21 @@ $(VENV)/.dependencies-$(GROUP): pyproject.toml scripts/venv.sh | system
 
 build: $(VENV)/.extension
 
-$(VENV)/.extension: $(CORE_SOURCES) pyproject.toml $(VENV)/.dependencies-$(GROUP)
-	$(BIN)/python -m pip install --quiet --no-build-isolation --editable .
+# One build holds the extension and the C++ tests of the same objects.
+$(VENV)/.extension: $(CORE_SOURCES) $(CORE_TESTS) pyproject.toml $(VENV)/.dependencies-$(GROUP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation --editable . -C build-dir=build/python \
+	  -C cmake.define.FASTINET_TESTS=ON -C cmake.define.FASTINET_WERROR=ON
 	@touch $@
 
-test: build $(PRESETS:%=ctest-%) fuzz-short lint
+test: build ctest $(SANITIZERS:%=ctest-%) fuzz-short lint
 	@$(MAKE) --no-print-directory pytest
 
 # Last in the suite, so that its summary is the last line.
 pytest: build
 	$(BIN)/python -m pytest -n $(JOBS)
+
+ctest: build
+	ctest --test-dir build/python --output-on-failure --parallel $(JOBS)
 
 ctest-%: | system
 	@cmake --preset $* >/dev/null

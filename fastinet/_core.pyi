@@ -5,6 +5,7 @@ from typing import Any, Literal, TypedDict, type_check_only
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Never
 
 def simd_level() -> str: ...
 def available_simd_levels() -> list[str]: ...
@@ -23,6 +24,9 @@ def resample(
 ) -> NDArray[Any]: ...
 
 MAX_IMAGE_PIXELS: int
+
+@type_check_only
+class _Pybind11Type(type): ...
 
 @type_check_only
 class ProbeResult(TypedDict):
@@ -70,7 +74,8 @@ class ShardSummary(TypedDict):
     index_bytes: int
     index_xxh3: int
 
-class Record:  # memoryview(record) is the payload
+class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # made by the core only
     @property
     def shard(self) -> str: ...
     @property
@@ -99,7 +104,7 @@ class Record:  # memoryview(record) is the payload
     def check_payload(self) -> None: ...
     def check_entry_points(self) -> None: ...
 
-class ShardedDataset:
+class ShardedDataset(metaclass=_Pybind11Type):
     def __init__(self, shards: Sequence[_Shard]) -> None: ...
     def __len__(self) -> int: ...
     @property
@@ -110,7 +115,7 @@ class ShardedDataset:
     def labels(self, first: int, count: int) -> NDArray[np.int32]: ...
     def keys(self, first: int, count: int) -> list[str]: ...
 
-class ShardWriter:
+class ShardWriter(metaclass=_Pybind11Type):
     def __init__(self, tar_path: str | bytes, index_path: str | bytes) -> None: ...
     def __len__(self) -> int: ...
     @property
@@ -133,7 +138,7 @@ class ShardWriter:
     ) -> None: ...
     def finish(self) -> ShardSummary: ...
 
-class IndexWriter:
+class IndexWriter(metaclass=_Pybind11Type):
     def __init__(self, tar_path: str | bytes) -> None: ...
     def scan(self) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...
     def read(self, offset: int, size: int) -> bytes: ...
@@ -162,7 +167,7 @@ def check_key(key: str | bytes) -> None: ...
 def escape_key(name: str | bytes) -> str: ...
 def unescape_key(key: str | bytes) -> str: ...
 
-class TransformPlan:
+class TransformPlan(metaclass=_Pybind11Type):
     def __init__(self, steps: list[tuple[Any, ...]]) -> None: ...
     @property
     def output_size(self) -> tuple[int, int] | None: ...
@@ -176,7 +181,8 @@ class TransformPlan:
         objects: Sequence[tuple[int, int, int, int]] = (),  # top, left, height, width
     ) -> tuple[list[int], list[int], list[int], bool]: ...  # crop, size of the resized crop, view, flip
 
-class Batch:
+class Batch(metaclass=_Pybind11Type):
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # made by the core only
     def __len__(self) -> int: ...
     @property
     def images(self) -> NDArray[Any] | None: ...
@@ -213,7 +219,7 @@ class Batch:
     @property
     def flips(self) -> NDArray[np.bool_]: ...
 
-class Loader:
+class Loader(metaclass=_Pybind11Type):
     def __init__(
         self,
         dataset: ShardedDataset,
@@ -264,7 +270,7 @@ class ShardReport(TypedDict):
 
 # A row: key, path, offset, length (-1: to the end), label, annotation, boxes. Bad ones come back as
 # place, reason.
-class ShardBuilder:
+class ShardBuilder(metaclass=_Pybind11Type):
     def __init__(
         self,
         tar_path: str | bytes,

@@ -5,7 +5,8 @@ bin=$1
 "$bin/ruff" check --quiet .
 "$bin/ruff" format --quiet --check .
 "$bin/mypy" --no-error-summary
-"$bin/python" -m mypy.stubtest fastinet._core --concise --ignore-unused-allowlist \
+"$bin/python" -m mypy.stubtest fastinet._core --concise --allowlist scripts/stubtest_allowlist.txt \
+  --ignore-unused-allowlist --ignore-unused-allowlist \
   --allowlist scripts/stubtest_allowlist.txt
 git ls-files '*.cc' '*.h' | xargs -r "$bin/clang-format" --dry-run -Werror
 echo "ruff, mypy, stubtest, clang-format: clean"

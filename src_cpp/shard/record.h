@@ -25,7 +25,7 @@ struct ImageFacts {
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
   PayloadFormat format = PayloadFormat::kUnknown;
-  bool clean = false;                     // was decoded to the last row without a warning
+  bool clean = false;                       // was decoded to the last row without a warning
   std::span<const uint8_t> entry_points{};  // opaque here; empty: none
 };
 
