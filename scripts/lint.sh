@@ -6,7 +6,6 @@ bin=$1
 "$bin/ruff" format --quiet --check .
 "$bin/mypy" --no-error-summary
 "$bin/python" -m mypy.stubtest fastinet._core --concise --allowlist scripts/stubtest_allowlist.txt \
-  --ignore-unused-allowlist --ignore-unused-allowlist \
-  --allowlist scripts/stubtest_allowlist.txt
+  --ignore-unused-allowlist
 git ls-files '*.cc' '*.h' | xargs -r "$bin/clang-format" --dry-run -Werror
 echo "ruff, mypy, stubtest, clang-format: clean"
