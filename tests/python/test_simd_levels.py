@@ -1,12 +1,8 @@
-"""Pillow's pixels at every SIMD level, on real photographs and odd files where those are at hand.
-
-By default each sample is decoded at all levels with 2 windows; FASTINET_FULL=1 takes 8.
-"""
+"""Pillow's pixels at every SIMD level, on real photographs and odd files where those are at hand."""
 
 from __future__ import annotations
 
 import io
-import os
 import random
 import threading
 import warnings
@@ -21,8 +17,7 @@ import fastinet
 from fastinet import _core
 from fastinet.errors import DecodeError
 
-FULL = os.environ.get("FASTINET_FULL") == "1"
-WINDOWS = 8 if FULL else 2
+WINDOWS = 8  # of each image
 LEVELS = _core.available_simd_levels()
 
 
