@@ -5,7 +5,8 @@ graph decodes that window, resizes and normalises it, on the GPU (``device="gpu"
 on the CPU (``device="cpu"``). The encoded bytes reach DALI as views of the mapped shards, without a copy.
 
 Pixels are close to, not equal to, those of :class:`fastinet.Loader`: DALI resamples in floating point and
-does not round between its two passes, and the GPU has another inverse DCT. README.md has the difference.
+does not round between its two passes, and the GPU has another inverse DCT. On the CPU, uint8 images of 500
+ImageNet photographs differ by 0.16 levels in the mean and 15 at most (55.9 dB PSNR); the GPU is unmeasured.
 
 Needs the extra ``fastinet[dali]``; the module imports without it, and the loader says what is missing.
 """

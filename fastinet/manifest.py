@@ -168,7 +168,7 @@ def read(folder: str | os.PathLike[str]) -> Manifest:
     gc.disable()
     try:
         return _Reader(str(path)).manifest(json.loads(data))
-    except json.JSONDecodeError as e:
+    except (json.JSONDecodeError, UnicodeDecodeError) as e:
         raise FormatError(f"{path}: not JSON: {e}", path=str(path)) from None
     finally:
         if collecting:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -20,6 +21,8 @@ namespace {
 // the rows stay in the first-level cache until the vertical pass has read them.
 constexpr int kBatchRows = 16;
 
+std::atomic<bool> heights_may_come_first{true};
+
 // The part of the view inside of the resized crop, and how it becomes the sample: `left` and `top` zero
 // columns and rows, then the resampled ones, then zeros.
 struct Plan {
@@ -29,9 +32,9 @@ struct Plan {
   int left = 0;
   int top = 0;
 
-  // Pillow 13's order of the passes (ImagingResampleInner): the heights before the widths where the image
-  // shrinks by more than twice as many rows as columns. Earlier versions resample the widths first always.
+  // Pillow's ImagingResampleInner; see follow_pillow().
   bool vertical_first() const {
+    if (!heights_may_come_first) return false;
     const int64_t fewer_rows = int64_t{rows.in} - rows.out;
     const int64_t fewer_columns = int64_t{columns.in} - columns.out;
     return rows.resampled() && columns.resampled() && fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
@@ -81,6 +84,8 @@ struct Pass {
 };
 
 }  // namespace
+
+void follow_pillow(int major_version) { heights_may_come_first = major_version >= 13; }
 
 Rect source_region(const Geometry& geometry, int scale) {
   const Plan plan = make_plan(geometry, scale);

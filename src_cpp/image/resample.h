@@ -15,6 +15,11 @@ namespace fastinet {
 // lies wholly outside of the resized crop.
 Rect source_region(const Geometry& geometry, int scale = 1);
 
+// Pillow resamples the widths first; from version 13 on, the heights where the image shrinks by more than
+// twice as many rows as columns. Pixels are those of the version said here, for the whole process: to be said
+// before the first sample. The default is 13.
+void follow_pillow(int major_version);
+
 // Scratch and coefficient tables for one thread; reused from sample to sample.
 class Resampler {
  public:

@@ -113,6 +113,9 @@ py::array resample(const Pixels& image, const Four& crop, std::array<int, 2> siz
 }  // namespace
 
 void bind_resample(py::module_& m) {
+  // "Pillow's pixels" are those of the Pillow that is installed, as they are for torchvision.
+  const auto pillow = py::module_::import("PIL").attr("__version__").cast<std::string>();
+  follow_pillow(std::stoi(pillow));
   m.def("resample", &resample, py::arg("image"), py::arg("crop"), py::arg("size"), py::arg("view"),
         py::arg("flip") = false, py::arg("interpolation") = "bilinear", py::arg("dtype") = "uint8",
         py::arg("layout") = "NHWC", py::arg("mean") = py::none(), py::arg("std") = py::none(),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -87,7 +87,7 @@ def geometries(draw: st.DrawFn) -> tuple[Any, ...]:
 
 @pytest.mark.parametrize("interpolation", FILTERS)
 def test_random_geometries_equal_pillow_byte_for_byte(interpolation: str, level: str) -> None:
-    @settings(max_examples=150, deadline=None, database=None)
+    @settings(max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
     @given(geometries(), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1))
     def run(geometry: tuple[Any, ...], flip: bool, gray: bool, seed: int) -> None:
         height, width, crop, size, view = geometry
