@@ -117,6 +117,18 @@ def verify(path: Path, decode: bool, workers: int | None) -> None:
 
 
 @cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("dst", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Choice(["imagefolder", "webdataset"]), default="imagefolder",
+              show_default=True, help="Layout of DST.")  # fmt: skip
+def export(path: Path, dst: Path, to: str) -> None:
+    """Give the original files of the dataset in DIR back, byte for byte, in the new folder DST."""
+    from fastinet.exporting import export as run
+
+    click.echo(f"{dst}: {run(path, dst, to=to):,} images")
+
+
+@cli.command()
 @click.argument("src", type=click.Path(path_type=Path))
 @click.argument("dst", required=False, type=click.Path(path_type=Path))
 @click.option("--split", default="train", show_default=True, help="Name of the split.")

@@ -11,6 +11,7 @@ from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.imagenet21k import ImageNet21K, read_class_list
 from fastinet.conversion.kaggle import Kaggle
+from fastinet.conversion.parquet import Parquet
 from fastinet.conversion.source import Source
 from fastinet.conversion.tiny_imagenet import TinyImageNet
 from fastinet.errors import ArgumentError
@@ -19,7 +20,7 @@ __all__ = ["SOURCES", "open_source"]
 
 # In the order in which they are asked whether they recognise a path; a folder that none of them does is an
 # ImageFolder.
-_RECOGNISED = (ILSVRC2012, ILSVRC2010, ImageNet21K, Kaggle, TinyImageNet, CsvList)
+_RECOGNISED = (ILSVRC2012, ILSVRC2010, ImageNet21K, Kaggle, TinyImageNet, Parquet, CsvList)
 
 # By name, as --source takes it: the class, called with the path and the split (None: all there are).
 SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {

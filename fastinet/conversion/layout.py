@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fastinet import manifest
+from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.workspace import FOLDER, os_errors
 
 __all__ = ["REPORT", "foreign_entries", "is_complete", "owned_files", "remove_surplus", "shard_name"]
@@ -50,7 +51,7 @@ def owned_files(dst: Path, splits: Iterable[str], begun: Iterable[str]) -> list[
         folder = dst / split
         if not folder.is_dir():
             continue
-        shape = re.compile(rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}")
+        shape = re.compile(rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}")
         with os_errors(folder):
             owned += sorted(f"{split}/{file.name}" for file in folder.iterdir() if shape.fullmatch(file.name))
     return owned

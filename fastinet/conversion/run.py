@@ -27,6 +27,7 @@ from fastinet.conversion.layout import (
     remove_surplus,
     shard_name,
 )
+from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.official_sums import checked_sums
 from fastinet.conversion.plan import ShardLimits, ShardPlan, cut, shuffled
 from fastinet.conversion.reencode import Reencoding
@@ -212,6 +213,7 @@ class _Job:
         for split, results in self._results.items():
             folder = self.dst / split
             write_json(folder / REPORT, report.splits[split].to_json())
+            write_json(folder / NAMES, [result.names for result in results])
             manifest.write(folder, self._manifest(split, results))
         workspace.close()
 

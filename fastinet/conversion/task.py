@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from fastinet import _core
+from fastinet.conversion.names import names_of
 from fastinet.conversion.plan import ShardPlan, local_digest
 from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.source import Extent, Sample
@@ -64,6 +65,7 @@ class ShardResult:
         summary: of the shard, as the core reports it (records, sizes, checksums, counts by kind of image).
         bad: origin and reason of every record that was left out, or kept although it is no image.
         box_problems: origin and reason of every box that was dropped or clipped.
+        names: of the files, as ``names.py`` says.
     """
 
     digest: str
@@ -71,13 +73,14 @@ class ShardResult:
     summary: Mapping[str, Any]
     bad: tuple[tuple[str, str], ...]
     box_problems: tuple[tuple[str, str], ...] = ()
+    names: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
         problems = tuple((origin, reason) for origin, reason in note["box_problems"])
-        return cls(note["digest"], note["plan"], note["summary"], bad, problems)
+        return cls(note["digest"], note["plan"], note["summary"], bad, problems, note["names"])
 
     def note(self) -> dict[str, Any]:
         """As JSON."""
@@ -87,6 +90,7 @@ class ShardResult:
             "summary": dict(self.summary),
             "bad": [list(entry) for entry in self.bad],
             "box_problems": [list(entry) for entry in self.box_problems],
+            "names": dict(self.names),
         }
 
 
@@ -118,7 +122,9 @@ def execute(
             if sample.boxes is not None
             for problem in sample.boxes.problems
         )
-        result = ShardResult(task.digest, task.plan.digest, writer.finish(), tuple(bad), problems)
+        result = ShardResult(
+            task.digest, task.plan.digest, writer.finish(), tuple(bad), problems, names_of(task.plan.samples)
+        )
     finally:
         writer.abandon()  # nothing once finished
     write_json(Path(task.note), result.note())
