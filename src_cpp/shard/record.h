@@ -13,9 +13,9 @@ enum class PayloadFormat : uint8_t {
   kUnknown = 0,
   kJpeg = 1,
   kPng = 2,
-  kBmp = 3,
-  kTiff = 4,
-  kGif = 5,
+  kGif = 3,
+  kBmp = 4,
+  kTiff = 5,
   kWebp = 6
 };
 

@@ -13,7 +13,7 @@ from folders import members, small_jpeg, snapshot, write_tree
 from images import SHARED, encode, photo, shared_files
 from PIL import Image
 
-from fastinet import errors, manifest
+from fastinet import Dataset, errors, manifest
 from fastinet.conversion import ImageFolder, convert
 from fastinet.conversion.reencode import Reencoding
 
@@ -322,3 +322,12 @@ def test_an_unknown_policy_or_source_is_an_argument_error(small_folder: Path, tm
     with pytest.raises(errors.ArgumentError, match="workers must be at least 1, not 0"):
         convert(small_folder, tmp_path / "dst", workers=0)
     assert not (tmp_path / "dst").exists()
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PNG", "WEBP", "JPEG"])
+def test_a_record_tells_the_format_of_its_image(tmp_path: Path, kind: str) -> None:
+    content = io.BytesIO()
+    Image.new("RGB", (40, 30), "red").save(content, kind)
+    write_tree(tmp_path / "src", {"n1/a.jpg": content.getvalue()})
+    convert(tmp_path / "src", tmp_path / "out")
+    assert Dataset(tmp_path / "out")[0].format == kind
