@@ -85,10 +85,9 @@ def convert(src: str, dst: Path, **options: Any) -> None:
 
     SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
     with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
-    winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny ImageNet, Parquet files of
-    Hugging Face, or a CSV list of paths and labels. Archives are read where they
-    are. An interrupted conversion goes on where it stopped when the same command is given
-    again.
+    winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny
+    ImageNet, Parquet files of Hugging Face, or a CSV list of paths and labels. Archives are read where they
+    are. An interrupted conversion goes on where it stopped when the same command is given again.
     """
     from fastinet.conversion import convert as run
 
