@@ -6,6 +6,7 @@ Each also derives from the built-in exception that a caller would expect (``OSEr
 from __future__ import annotations
 
 import builtins
+from typing import Any
 
 __all__ = [
     "ArgumentError",
@@ -19,6 +20,8 @@ __all__ = [
     "TruncatedError",
     "UnsupportedError",
 ]
+
+_ATTRIBUTES = ("path", "record", "key", "expected", "found")
 
 
 class FastinetError(Exception):
@@ -62,6 +65,11 @@ class FastinetError(Exception):
     def __str__(self) -> str:
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """With every attribute, so that an error is the same in the process that started the work."""
+        told = {name: getattr(self, name, None) for name in (*_ATTRIBUTES, "errno")}
+        return _remade, (type(self), str(self), told)
+
 
 class ShardIOError(FastinetError, OSError):
     """The operating system refused to read or write; ``errno`` says why."""
@@ -97,3 +105,7 @@ class ArgumentError(FastinetError, ValueError):
 
 class StateError(FastinetError, RuntimeError):
     """The call is not possible now: the object is closed, or this is a forked child."""
+
+
+def _remade(kind: type[FastinetError], message: str, told: dict[str, Any]) -> FastinetError:
+    return kind(message, **told)
