@@ -50,12 +50,16 @@ def cli(context: click.Context, debug: bool) -> None:
 
 @cli.command()
 @click.argument("src")
-@click.argument("dst", type=click.Path(path_type=Path))
+@click.argument("dst")
 @click.option("--source", help="Layout of SRC; recognised by looking when not given.")
 @click.option("--split", help="Convert only this split, or name the only one.")
 @click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
               help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
 @click.option("--workers", type=int, help="Shards written at a time; the CPUs when not given.")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
+              help="Who writes the shards: this process, or the nodes of a Ray cluster.")  # fmt: skip
+@click.option("--address", metavar="HOST:PORT",
+              help="Of the Ray cluster; default: RAY_ADDRESS, or the one here, or a new one.")  # fmt: skip
 @click.option(
     "--shard-size", help="Records (1000) or bytes (256MB) a shard.  [default: whichever comes first]"
 )
@@ -80,18 +84,22 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--check-md5", is_flag=True,
               help="Compare the archives with the published MD5 sums while they are read.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
-def convert(src: str, dst: Path, **options: Any) -> None:
+def convert(
+    src: str, dst: str, engine: str, address: str | None, workers: int | None, **options: Any
+) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
     SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
     with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
     winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny
     ImageNet, Parquet files of Hugging Face, or a CSV list of paths and labels. Archives are read where they
-    are. An interrupted conversion goes on where it stopped when the same command is given again.
+    are. An interrupted conversion goes on where it stopped when the same command is given again. DST may be
+    a URL: s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
+    from fastinet.conversion.engine import open_engine
 
-    _print(run(src, dst, progress=True, **options))
+    _print(run(src, dst, engine=open_engine(engine, workers, address), progress=True, **options))
 
 
 @cli.command()

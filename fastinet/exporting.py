@@ -11,7 +11,7 @@ from typing import Any
 
 from fastinet import _core, manifest
 from fastinet.conversion.names import FILE, name_of
-from fastinet.conversion.workspace import os_errors
+from fastinet.conversion.store import os_errors
 from fastinet.dataset import Dataset, find_split, shard_specs
 from fastinet.errors import ArgumentError, FormatError, StateError
 

@@ -14,7 +14,17 @@ from typing import Any, NamedTuple, TypeVar
 from fastinet import _core
 from fastinet.errors import ChecksumError, FormatError, MissingFileError, ShardIOError, UnsupportedError
 
-__all__ = ["FILE_NAME", "FORMAT_VERSION", "ClassInfo", "Manifest", "ShardInfo", "read", "write"]
+__all__ = [
+    "FILE_NAME",
+    "FORMAT_VERSION",
+    "ClassInfo",
+    "Manifest",
+    "ShardInfo",
+    "decode",
+    "encode",
+    "read",
+    "write",
+]
 
 T = TypeVar("T")
 E = TypeVar("E", FormatError, UnsupportedError)
@@ -112,12 +122,14 @@ class Manifest:
 def write(folder: str | os.PathLike[str], manifest: Manifest) -> None:
     """Writes ``folder/dataset.json``; the old one stays until the new one is complete.
 
-    The same manifest gives the same bytes.
-
     Raises:
         ShardIOError: the operating system refused.
     """
-    path = Path(folder) / FILE_NAME
+    _core.write_file(os.fsencode(Path(folder) / FILE_NAME), encode(manifest))
+
+
+def encode(manifest: Manifest) -> bytes:
+    """The bytes of ``dataset.json``. The same manifest gives the same ones."""
     head: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "split": manifest.split,
@@ -133,7 +145,7 @@ def write(folder: str | os.PathLike[str], manifest: Manifest) -> None:
     lines.append(_rows("shards", [_shard_row(s) for s in manifest.shards]))
     body = ("{\n" + ",\n".join(lines)).encode()
     tail = f',\n  "manifest_xxh3": "{_core.xxh3(body):016x}"\n}}\n'.encode()
-    _core.write_file(os.fsencode(path), body + tail)
+    return body + tail
 
 
 def read(folder: str | os.PathLike[str]) -> Manifest:
@@ -152,24 +164,29 @@ def read(folder: str | os.PathLike[str]) -> Manifest:
         raise MissingFileError(f"{path}: manifest is missing", path=str(path)) from None
     except OSError as e:
         raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
+    return decode(data, str(path))
+
+
+def decode(data: bytes, path: str) -> Manifest:
+    """The manifest in the bytes of `path`, which errors name; they are those of ``read``."""
     tail = _TAIL.match(data, max(0, len(data) - _TAIL_SIZE))
     if tail is None:
         raise FormatError(f"{path}: not a complete fastinet manifest: it does not end with its checksum",
-                          path=str(path))  # fmt: skip
+                          path=path)  # fmt: skip
     expected, found = tail[1].decode(), f"{_core.xxh3(data[: tail.start()]):016x}"
     if found != expected:
         raise ChecksumError(
             f"{path}: manifest is damaged: expected XXH3 {expected}, found {found}",
-            path=str(path), expected=expected, found=found,
+            path=path, expected=expected, found=found,
         )  # fmt: skip
     # Tens of thousands of small objects set the cyclic collector off again and again, for a third of the
     # time; none of them is garbage.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _Reader(str(path)).manifest(json.loads(data))
+        return _Reader(path).manifest(json.loads(data))
     except (json.JSONDecodeError, UnicodeDecodeError) as e:
-        raise FormatError(f"{path}: not JSON: {e}", path=str(path)) from None
+        raise FormatError(f"{path}: not JSON: {e}", path=path) from None
     finally:
         if collecting:
             gc.enable()

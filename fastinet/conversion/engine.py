@@ -11,7 +11,13 @@ from fastinet.conversion.task import Cancelled, ShardResult, ShardTask, execute
 from fastinet.cpus import available_cpus
 from fastinet.errors import ArgumentError
 
-__all__ = ["Engine", "LocalEngine"]
+__all__ = ["ENGINES", "MAX_HELD", "Engine", "LocalEngine", "held_bytes", "open_engine"]
+
+ENGINES = ("local", "ray")
+
+# Bytes of payloads that tasks at work may hold in memory, one shard more or less. Only sources that are read
+# from front to back have such payloads; nine shards of the usual size keep up with the unpacking of one.
+MAX_HELD = 1 << 30
 
 
 class Engine(Protocol):
@@ -47,7 +53,7 @@ class LocalEngine:
             try:
                 for task in tasks:
                     running[pool.submit(execute, task, advance, stop.is_set)] = task
-                    if len(running) >= 2 * self.workers:
+                    while len(running) >= 2 * self.workers or held_bytes(running.values()) > MAX_HELD:
                         yield from _finished(running)
                 while running:
                     yield from _finished(running)
@@ -66,3 +72,31 @@ def _finished(running: dict[Future[ShardResult], ShardTask]) -> Iterator[tuple[S
             yield task, future.result()
         except Cancelled:  # pragma: no cover - only after another task's error, which is the one to raise
             continue
+
+
+def held_bytes(tasks: Iterable[ShardTask]) -> int:
+    """Of payloads that the tasks hold in memory."""
+    return sum(task.held_bytes for task in tasks)
+
+
+def open_engine(name: str, workers: int | None = None, address: str | None = None) -> Engine:
+    """The engine of that name.
+
+    Args:
+        name: one of ``ENGINES``.
+        workers: shards written at a time; None: as the CPUs allow.
+        address: of the Ray cluster; None: as for :class:`fastinet.conversion.ray_engine.RayEngine`.
+
+    Raises:
+        ArgumentError: no such engine, or an address for one that has none.
+        UnsupportedError: its package is not installed.
+    """
+    if name not in ENGINES:
+        raise ArgumentError(f"engine must be one of {', '.join(ENGINES)}, not {name!r}")
+    if name == "ray":
+        from fastinet.conversion.ray_engine import RayEngine
+
+        return RayEngine(address, workers=workers)
+    if address is not None:
+        raise ArgumentError("an address is that of a Ray cluster: it needs the engine ray")
+    return LocalEngine(workers)

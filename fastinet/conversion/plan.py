@@ -98,9 +98,9 @@ def shuffled(samples: Iterable[Sample], seed: int) -> list[Sample]:
     return [sample for _, sample in sorted(ranked, key=lambda pair: pair[0])]
 
 
-def local_digest(plan: ShardPlan) -> str:
-    """Of where the samples lie and when they changed: two runs that agree in it would read the same bytes."""
-    digest = hashlib.blake2b(plan.digest.encode(), digest_size=16)
+def local_digest(plan: ShardPlan, settings: str) -> str:
+    """Of where the samples lie, when they changed, and what is done with them: equal, so are the bytes."""
+    digest = hashlib.blake2b(f"{plan.digest} {settings}".encode(), digest_size=16)
     for sample in plan.samples:
         place = sample.payload if isinstance(sample.payload, Extent) else ()
         digest.update(repr((*place, sample.origin, sample.stamp)).encode())

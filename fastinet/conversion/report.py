@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fastinet.conversion.task import ShardResult
+__all__ = ["EXAMPLES", "ConversionReport", "SplitReport"]
 
-__all__ = ["ConversionReport", "SplitReport"]
-
-_EXAMPLES = 8
+EXAMPLES = 8  # keys that are listed of each kind
 
 
 @dataclass(frozen=True)
@@ -47,31 +44,6 @@ class SplitReport:
     bad: Sequence[tuple[str, str]]
     notes: Mapping[str, Sequence[str]]
     box_problems: Sequence[tuple[str, str]] = ()
-
-    @classmethod
-    def of(cls, results: Iterable[ShardResult], notes: Mapping[str, Sequence[str]]) -> SplitReport:
-        """Adds up the shards of a split, given in order."""
-        results = list(results)
-        remarks: Counter[str] = Counter()
-        examples: dict[str, list[str]] = {}
-        for result in results:
-            remarks.update(result.summary["remarks"])
-            for kind, keys in result.summary["examples"].items():
-                held = examples.setdefault(kind, [])
-                held += keys[: _EXAMPLES - len(held)]
-        total = {
-            name: sum(result.summary[name] for result in results)
-            for name in ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
-        }
-        return cls(
-            shards=len(results),
-            remarks=dict(sorted(remarks.items())),
-            examples=dict(sorted(examples.items())),
-            bad=[entry for result in results for entry in result.bad],
-            notes={kind: list(texts) for kind, texts in notes.items() if texts},
-            box_problems=[entry for result in results for entry in result.box_problems],
-            **total,
-        )
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> SplitReport:
@@ -107,7 +79,7 @@ class ConversionReport:
     """What :func:`fastinet.convert` returns.
 
     Attributes:
-        path: the dataset.
+        path: the dataset; a URL is a str.
         classes: how many.
         splits: by name.
         on_bad: the policy for bad files.
@@ -116,7 +88,7 @@ class ConversionReport:
         fresh_bytes: their payloads.
     """
 
-    path: Path
+    path: Path | str
     classes: int
     splits: Mapping[str, SplitReport]
     on_bad: str
@@ -157,16 +129,16 @@ class ConversionReport:
                 listed = f": {', '.join(keys)}" if len(keys) == count and count <= 3 else ""
                 lines.append(f"{name}: {count:,} {kind}{listed}")
             for kind, texts in split.notes.items():
-                more = ", ..." if len(texts) > _EXAMPLES else ""
-                lines.append(f"{name}: {len(texts):,} {kind}: {', '.join(texts[:_EXAMPLES])}{more}")
+                more = ", ..." if len(texts) > EXAMPLES else ""
+                lines.append(f"{name}: {len(texts):,} {kind}: {', '.join(texts[:EXAMPLES])}{more}")
             if split.box_problems:
                 lines.append(
                     f"{name}: {len(split.box_problems):,} flaws of bounding boxes; "
-                    f"{self.path / name / 'report.json'} lists them"
+                    f"{self.path}/{name}/report.json lists them"
                 )
             if split.bad:
                 done = "left out" if self.on_bad == "skip" else "kept as found"
-                where = self.path / name / "report.json"
+                where = f"{self.path}/{name}/report.json"
                 lines.append(f"{name}: {len(split.bad):,} bad files {done}; {where} says why")
         if self.already_complete:
             lines.append("already complete: nothing was done")

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import resource
 import time
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastinet import __version__, _core, manifest
+from fastinet import __version__, manifest
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
-from fastinet.conversion.engine import Engine, LocalEngine
+from fastinet.conversion.engine import Engine, open_engine
 from fastinet.conversion.layout import (
     REPORT,
     foreign_entries,
@@ -33,10 +31,12 @@ from fastinet.conversion.plan import ShardLimits, ShardPlan, cut, shuffled
 from fastinet.conversion.reencode import Reencoding
 from fastinet.conversion.report import ConversionReport, SplitReport
 from fastinet.conversion.source import Source
+from fastinet.conversion.store import Store, is_url, open_store
+from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.with_boxes import WithBoxes
-from fastinet.conversion.workspace import Workspace, os_errors, write_json
-from fastinet.errors import ArgumentError
+from fastinet.conversion.workspace import Workspace, to_json
+from fastinet.errors import ArgumentError, StateError
 from fastinet.progress import Meter, meter
 
 __all__ = ["convert"]
@@ -58,7 +58,7 @@ def convert(
     short_side: int | None = None,
     quality: int | None = None,
     overwrite: bool = False,
-    engine: Engine | None = None,
+    engine: Engine | str | None = None,
     wordnet: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
     check_md5: bool = False,
@@ -73,7 +73,9 @@ def convert(
     Args:
         src: folder of images, folder with ImageNet's archives or one of them (or a
             :class:`fastinet.conversion.source.Source`).
-        dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion.
+        dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion. Or a
+            URL of an object store that fsspec knows, such as ``s3://bucket/imagenet``; two runs at once into
+            one such place are not held apart (``remote_store.py``): the earlier one stops with StateError.
         source: layout of `src`; None: recognised by looking.
         split: convert only this split, or, for a source without splits, the name of its only one.
         classes: of the whole ImageNet, only these synsets, labelled in this order: WNIDs, or the path of a
@@ -91,7 +93,8 @@ def convert(
         quality: encode every image anew at this JPEG quality, 1 to 100. The three options lose information;
             ``fastinet/conversion/reencode.py`` has their arithmetic. Without them the bytes stay as they are.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
-        engine: runs the shard tasks; None: threads of this process.
+        engine: runs the shard tasks: "local", threads of this process (also None); "ray", the Ray cluster
+            that is at hand; or an :class:`Engine`, such as ``RayEngine(address)``.
         wordnet: folder with ImageNet's metadata (``words.txt``, ``gloss.txt``, ``wordnet.is_a.txt``,
             ``LOC_synset_mapping.txt``, the devkit): words and hierarchy for the manifest. None: looked for in
             the source's folder and the one above it.
@@ -104,7 +107,9 @@ def convert(
     Raises:
         ArgumentError: an option out of range, no images in `src`, or a `dst` that holds other things.
         MissingFileError: no `src`.
-        StateError: another process is converting into `dst`.
+        StateError: another process is converting into `dst`; a cluster is not there, or lost a task again
+            and again.
+        UnsupportedError: the package for that engine or URL is not installed.
         ChecksumError: an archive is not the published one, and `check_md5` is set.
         DecodeError: a file is not an image, and `on_bad` is "fail".
         ShardIOError: the operating system refused to read or write.
@@ -113,17 +118,18 @@ def convert(
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality))
-    engine = engine or LocalEngine(workers)
+    if engine is None or isinstance(engine, str):
+        engine = open_engine(engine or "local", workers)
     if isinstance(src, (str, os.PathLike)):
         src = open_source(src, source, split, classes)
     if boxes is not None:
         src = WithBoxes(src, boxes)
-    dst = Path(os.path.abspath(dst))  # noqa: PTH100 - without following links
-    _keep_apart(src.location, dst)
-    _refuse_foreign(dst)
-    job = _Job(src, dst, settings, limits, shuffle, describe(src, wordnet))
+    store = open_store(dst)
+    _keep_apart(src.location, store.location)
+    _refuse_foreign(store)
+    job = _Job(src, store, settings, limits, shuffle, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with warnings.catch_warnings(), Workspace(dst).claimed() as workspace:
+    with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
         done = job.prepare(workspace, overwrite)
         if done:
@@ -132,8 +138,8 @@ def convert(
         with meter("converting", job.records, progress) as shown, checks:
             splits, fresh_records, fresh_bytes = job.write_shards(workspace, engine, shown)
         report = ConversionReport(
-            dst, len(src.classes), splits, on_bad, time.monotonic() - started, _cpu_seconds() - cpu_started,
-            fresh_records, fresh_bytes,
+            job.path, len(src.classes), splits, on_bad, time.monotonic() - started,
+            _cpu_seconds() - cpu_started, fresh_records, fresh_bytes,
         )  # fmt: skip
         job.finish(workspace, report)
     return report
@@ -149,14 +155,15 @@ class _Job:
     def __init__(
         self,
         source: Source,
-        dst: Path,
+        store: Store,
         settings: WriteSettings,
         limits: ShardLimits,
         shuffle: int | None,
         description: Description,
     ) -> None:
         self.source = source
-        self.dst = dst
+        self.store = store
+        self.path = store.location if is_url(store.location) else Path(store.location)
         self.settings = settings
         self.limits = limits
         self.shuffle = shuffle
@@ -164,29 +171,27 @@ class _Job:
         self.surveys = {split: source.survey(split) for split in source.splits}
         counts = [survey.records for survey in self.surveys.values()]
         self.records = None if None in counts else sum(n for n in counts if n is not None)
-        self._results: dict[str, list[ShardResult]] = {}
+        self._tallies: dict[str, Tally] = {}
 
     def prepare(self, workspace: Workspace, overwrite: bool) -> ConversionReport | None:
         """Settles what is to become of what is in DST; a report where everything is there already."""
         begun = workspace.settings
         wanted = {**self._options(), "src": self.source.location, "splits": list(self.source.splits)}
         if overwrite:
-            workspace.discard(owned_files(self.dst, self.source.splits, (begun or {}).get("splits", ())))
+            self._prepare_folders(workspace)
+            workspace.discard(owned_files(self.store, self.source.splits, (begun or {}).get("splits", ())))
         else:
             workspace.finish_discarding()
             if begun is not None and begun != wanted:
                 raise ArgumentError(
-                    f"{self.dst}: holds an interrupted conversion with other settings "
-                    f"({_differences(begun, wanted)}); repeat those, choose another folder, or overwrite",
-                    path=str(self.dst),
+                    f"{self.path}: holds an interrupted conversion with other settings "
+                    f"({_differences(begun, wanted)}); repeat those, choose another place, or overwrite",
+                    path=str(self.path),
                 )
-            if begun is None and any(is_complete(self.dst / split) for split in self.source.splits):
+            if begun is None and any(is_complete(self.store, split) for split in self.source.splits):
                 return self._already_complete()
+            self._prepare_folders(workspace)
         workspace.begin(wanted)
-        for split in self.source.splits:
-            with os_errors(self.dst / split):
-                (self.dst / split).mkdir(exist_ok=True)
-            _core.remove_stale_temporaries(os.fsencode(self.dst / split))
         return None
 
     def write_shards(
@@ -196,44 +201,52 @@ class _Job:
         records = size = 0
         reports = {}
         for split in self.source.splits:
-            results: dict[int, ShardResult] = {}
-            tasks = self._open_tasks(workspace, split, results, shown)
-            for task, result in engine.run(tasks, shown.advance):
-                results[task.plan.number] = result
+            tally = self._tallies[split] = Tally(split)
+            for task, result in engine.run(self._open_tasks(workspace, split, tally, shown), shown.advance):
+                tally.add(task.plan.number, result)
                 records += result.summary["records"]
                 size += result.summary["payload_bytes"]
-            ordered = [results[number] for number in range(len(results))]
-            self._results[split] = ordered
-            remove_surplus(self.dst / split, split, len(ordered))
-            reports[split] = SplitReport.of(ordered, self.surveys[split].notes)
+            remove_surplus(self.store, split, len(tally.shards))
+            reports[split] = tally.report(self.surveys[split].notes)
         return reports, records, size
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""
-        for split, results in self._results.items():
-            folder = self.dst / split
-            write_json(folder / REPORT, report.splits[split].to_json())
-            write_json(folder / NAMES, [result.names for result in results])
-            manifest.write(folder, self._manifest(split, results))
+        for split, tally in self._tallies.items():
+            self.store.check(workspace.run, split)
+            self._require_shards(split, tally)
+            self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
+            self.store.write(f"{split}/{NAMES}", to_json(tally.names))
+            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(self._manifest(split, tally)))
         workspace.close()
 
-    def _manifest(self, split: str, results: Sequence[ShardResult]) -> manifest.Manifest:
-        shards = []
-        for number, result in enumerate(results):
-            name, summary = shard_name(split, number), result.summary
-            shards.append(
-                manifest.ShardInfo(
-                    f"{name}.tar", summary["records"], summary["tar_bytes"], summary["tar_xxh3"],
-                    f"{name}.idx", summary["index_bytes"], summary["index_xxh3"],
-                )
-            )  # fmt: skip
+    def _prepare_folders(self, workspace: Workspace) -> None:
+        for split in self.source.splits:
+            self.store.prepare(workspace.run, split)
+
+    def _require_shards(self, split: str, tally: Tally) -> None:
+        """All shards are there as they were written: no other run has put its own in their place."""
+        sizes = self.store.entries(split)
+        for shard in tally.shards:
+            for name, size in ((shard.path, shard.bytes), (shard.index_path, shard.index_bytes)):
+                if sizes.get(name) != size:
+                    found = f"{sizes[name]} bytes" if name in sizes else "nothing"
+                    path = self.store.place(f"{split}/{name}")
+                    raise StateError(
+                        f"{path}: changed while the conversion ran: expected {size} bytes, found {found}; "
+                        "see that no other run writes there, and repeat this one",
+                        path=path, expected=f"{size} bytes", found=found,
+                    )  # fmt: skip
+
+    def _manifest(self, split: str, tally: Tally) -> manifest.Manifest:
+        classes = enumerate(self.description.classes)
         return manifest.Manifest(
             split=split,
-            classes=_counted(self.description.classes, results),
+            classes=tuple(replace(c, count=tally.class_counts[label]) for label, c in classes),
             hierarchy=self.description.hierarchy,
             synsets=self.description.synsets,
-            shards=tuple(shards),
-            created_by={**self._options(), "plan": _digest([result.plan for result in results])},
+            shards=tally.shards,
+            created_by={**self._options(), "plan": tally.plan},
         )
 
     def _options(self) -> dict[str, Any]:
@@ -257,98 +270,94 @@ class _Job:
         return cut(samples if self.shuffle is None else shuffled(samples, self.shuffle), self.limits)
 
     def _open_tasks(
-        self, workspace: Workspace, split: str, results: dict[int, ShardResult], shown: Meter
+        self, workspace: Workspace, split: str, tally: Tally, shown: Meter
     ) -> Iterator[ShardTask]:
-        """The tasks that an earlier run has not finished; results of those that it has go into `results`."""
-        folder = self.dst / split
+        """The tasks that an earlier run has not finished; results of those that it has go into `tally`."""
+        sizes = self.store.entries(split)
         for plan in self._plans(split):
             name = shard_name(split, plan.number)
-            tar, index, note = folder / f"{name}.tar", folder / f"{name}.idx", workspace.note_path(name)
-            task = ShardTask(split, plan, str(tar), str(index), str(note), self.settings)
-            done = _still_good(task, workspace.finished(name))
+            task = ShardTask(name, split, plan, self.store, workspace.run, self.settings)
+            done = _still_good(task, workspace.finished(name), sizes)
             if done is None:
                 yield task
             else:
-                results[plan.number] = done
+                tally.add(plan.number, done)
                 shown.skip(len(plan.samples))
 
     def _already_complete(self) -> ConversionReport:
         """The report of the splits in DST, if they are what this conversion would make."""
         reports = {}
         for split in self.source.splits:
-            folder = self.dst / split
-            if not is_complete(folder):
+            if not is_complete(self.store, split):
                 raise self._in_the_way(f"has no split {split!r} yet; convert that one alone")
-            there = manifest.read(folder)
-            wanted = {**self._options(), "plan": _digest([plan.digest for plan in self._plans(split)])}
+            there = self._read_manifest(split)
+            wanted = {**self._options(), "plan": digest_of_plans([p.digest for p in self._plans(split)])}
             if dict(there.created_by) != wanted:
                 raise self._in_the_way(_differences(there.created_by, wanted))
+            sizes = self.store.entries(split)
             for shard in there.shards:
-                sizes = {folder / shard.path: shard.bytes, folder / shard.index_path: shard.index_bytes}
-                for path, size in sizes.items():
-                    if not path.exists() or path.stat().st_size != size:
+                for name, size in ((shard.path, shard.bytes), (shard.index_path, shard.index_bytes)):
+                    if sizes.get(name) != size:
+                        path = self.store.place(f"{split}/{name}")
                         raise self._in_the_way(f"{path} is missing or of another size")
-            with os_errors(folder / REPORT):
-                told = json.loads((folder / REPORT).read_bytes())
-            reports[split] = SplitReport.from_json(told)
+            reports[split] = self._read_report(split)
         return ConversionReport(
-            self.dst, len(self.source.classes), reports, self.settings.on_bad, already_complete=True
+            self.path, len(self.source.classes), reports, self.settings.on_bad, already_complete=True
         )
+
+    def _read_manifest(self, split: str) -> manifest.Manifest:
+        name = f"{split}/{manifest.FILE_NAME}"
+        return manifest.decode(self.store.read(name) or b"", self.store.place(name))
+
+    def _read_report(self, split: str) -> SplitReport:
+        told = self.store.read(f"{split}/{REPORT}")
+        if told is None:
+            raise self._in_the_way(f"{self.store.place(f'{split}/{REPORT}')} is missing")
+        return SplitReport.from_json(json.loads(told))
 
     def _in_the_way(self, why: str) -> ArgumentError:
         return ArgumentError(
-            f"{self.dst}: holds a dataset that this conversion would not make ({why}); "
-            "choose another folder, or overwrite",
-            path=str(self.dst),
+            f"{self.path}: holds a dataset that this conversion would not make ({why}); "
+            "choose another place, or overwrite",
+            path=str(self.path),
         )
 
 
-def _still_good(task: ShardTask, note: Mapping[str, Any] | None) -> ShardResult | None:
+def _still_good(
+    task: ShardTask, note: Mapping[str, Any] | None, sizes: Mapping[str, int]
+) -> ShardResult | None:
     """What the note says, if it is about this very task and the files it tells of are there."""
     if note is None or note["digest"] != task.digest:
         return None
     result = ShardResult.from_note(note)
-    for path, size in ((task.tar, "tar_bytes"), (task.index, "index_bytes")):
-        try:
-            if Path(path).stat().st_size != result.summary[size]:
-                return None
-        except OSError:
-            return None
-    return result
+    tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
+    there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
+    return result if there else None
 
 
-def _counted(
-    classes: Sequence[manifest.ClassInfo], results: Sequence[ShardResult]
-) -> tuple[manifest.ClassInfo, ...]:
-    counts: Counter[int] = Counter()
-    for result in results:
-        counts.update(dict(result.summary["labels"]))
-    return tuple(replace(c, count=counts[label]) for label, c in enumerate(classes))
-
-
-def _digest(plans: Sequence[str]) -> str:
-    """Of every record of a split in its place, from the digests of its shards' plans."""
-    return hashlib.blake2b(" ".join(plans).encode(), digest_size=16).hexdigest()
-
-
-def _keep_apart(src: str, dst: Path) -> None:
-    if dst.exists() and not dst.is_dir():
-        raise ArgumentError(f"{dst}: the destination is a file, not a folder", path=str(dst))
-    source, target = Path(src).resolve(), dst.resolve()
-    if source == target or source in target.parents or target in source.parents:
+def _keep_apart(src: str, dst: str) -> None:
+    if is_url(src) or is_url(dst):
+        source, target = f"{src.rstrip('/')}/", f"{dst}/"
+        nested = source.startswith(target) or target.startswith(source)
+    else:
+        here, there = Path(src).resolve(), Path(dst).resolve()
+        if there.exists() and not there.is_dir():
+            raise ArgumentError(f"{dst}: the destination is a file, not a folder", path=dst)
+        nested = here == there or here in there.parents or there in here.parents
+    if nested:
         raise ArgumentError(
             f"{dst}: the destination must lie outside of the source, and the source ({src}) outside of it",
-            path=str(dst),
+            path=dst,
         )
 
 
-def _refuse_foreign(dst: Path) -> None:
-    foreign = foreign_entries(dst)
+def _refuse_foreign(store: Store) -> None:
+    foreign = foreign_entries(store)
     if foreign:
         raise ArgumentError(
-            f"{dst}: not empty, and not a fastinet dataset (it holds {foreign[0]!r}); "
+            f"{store.location}: not empty, and not a fastinet dataset (it holds {foreign[0]!r}); "
             "choose an empty or new folder",
-            path=str(dst),
+            path=store.location,
         )
 
 

@@ -1,18 +1,19 @@
-"""The unit of work: one shard. A task is picklable, and carrying it out twice does no harm."""
+"""The unit of work: one shard. A task is picklable, and carrying it out twice, even at once, does no harm."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any, Literal, get_args
 
 from fastinet import _core
 from fastinet.conversion.names import names_of
 from fastinet.conversion.plan import ShardPlan, local_digest
 from fastinet.conversion.reencode import Reencoding
-from fastinet.conversion.source import Extent, Sample
-from fastinet.conversion.workspace import write_json
+from fastinet.conversion.source import Extent, Sample, Streamed
+from fastinet.conversion.store import Store
+from fastinet.conversion.workspace import note_name, to_json
 from fastinet.errors import DecodeError, FastinetError, FormatError
 
 __all__ = ["POLICIES", "Cancelled", "Policy", "ShardResult", "ShardTask", "WriteSettings", "execute"]
@@ -40,19 +41,38 @@ class WriteSettings:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard to write: the plan, and the absolute paths of tar, sidecar and the note that it is done."""
+    """One shard to write.
 
+    Attributes:
+        name: of the shard, without folder and extension.
+        plan: its records.
+        store: where it goes, in the folder `split`.
+        run: what the store knows this run by.
+        settings: how.
+    """
+
+    name: str
     split: str
     plan: ShardPlan
-    tar: str
-    index: str
-    note: str
+    store: Store
+    run: str
     settings: WriteSettings
 
     @property
+    def files(self) -> tuple[str, str]:
+        """Names of tar and sidecar in the store."""
+        return f"{self.split}/{self.name}.tar", f"{self.split}/{self.name}.idx"
+
+    @cached_property
     def digest(self) -> str:
         """Equal for two tasks that would write the same bytes from the same files."""
-        return local_digest(self.plan)
+        return local_digest(self.plan, repr(self.settings))
+
+    @cached_property
+    def held_bytes(self) -> int:
+        """Of payloads that are in memory, because their source can only be read from front to back."""
+        payloads = (sample.payload for sample in self.plan.samples)
+        return sum(len(payload.data) for payload in payloads if isinstance(payload, Streamed))
 
 
 @dataclass(frozen=True)
@@ -97,7 +117,7 @@ class ShardResult:
 def execute(
     task: ShardTask, advance: Callable[[int, int], None], cancelled: Callable[[], bool]
 ) -> ShardResult:
-    """Writes the shard, its sidecar and its note, each under a temporary name until it is complete.
+    """Writes the shard and its sidecar, and then the note; none appears before it is complete.
 
     Args:
         task: what to write.
@@ -108,26 +128,28 @@ def execute(
         Cancelled: `cancelled` said so.
         FastinetError: a bad file where the policy is "fail", or the disk refused.
     """
-    writer = _core.ShardBuilder(task.tar, task.index, task.settings.on_bad, task.settings.entry_points)
-    try:
-        bad: list[tuple[str, str]] = []
-        for chunk in _chunks(task.plan.samples):
-            if cancelled():
-                raise Cancelled
-            bad += _write(writer, chunk, task.settings)
-            advance(len(chunk), sum(sample.size for sample in chunk))
-        problems = tuple(
-            (sample.origin, problem)
-            for sample in task.plan.samples
-            if sample.boxes is not None
-            for problem in sample.boxes.problems
-        )
-        result = ShardResult(
-            task.digest, task.plan.digest, writer.finish(), tuple(bad), problems, names_of(task.plan.samples)
-        )
-    finally:
-        writer.abandon()  # nothing once finished
-    write_json(Path(task.note), result.note())
+    bad: list[tuple[str, str]] = []
+    with task.store.staged(task.run, task.files) as (tar, index):
+        writer = _core.ShardBuilder(tar, index, task.settings.on_bad, task.settings.entry_points)
+        try:
+            for chunk in _chunks(task.plan.samples):
+                if cancelled():
+                    raise Cancelled
+                bad += _write(writer, chunk, task.settings)
+                advance(len(chunk), sum(sample.size for sample in chunk))
+            summary = writer.finish()
+        finally:
+            writer.abandon()  # nothing once finished
+    problems = tuple(
+        (sample.origin, problem)
+        for sample in task.plan.samples
+        if sample.boxes is not None
+        for problem in sample.boxes.problems
+    )
+    result = ShardResult(
+        task.digest, task.plan.digest, summary, tuple(bad), problems, names_of(task.plan.samples)
+    )
+    task.store.write(note_name(task.name), to_json(result.note()))
     return result
 
 

@@ -1,8 +1,8 @@
-"""The destination folder while a conversion is at work in it: lock, journal, and what is ours to touch.
+"""The journal of a conversion while it is at work in its destination, and what is ours to touch there.
 
 ``DST/.fastinet-convert/`` holds
 
-- ``lock``: held with flock(2) by the one process that converts into DST;
+- ``lock`` or ``run.json``: shows which run is at work (``local_store.py``, ``remote_store.py``);
 - ``settings.json``: what is being converted and how, written before anything else;
 - ``remove.json``: with --overwrite, the files of the old dataset, while they are being removed;
 - ``<split>-<number>.json``: a finished shard: its plan's digest and what the manifest needs of it.
@@ -14,146 +14,103 @@ folder or a manifest shows to be fastinet's own.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
-from fastinet import _core
-from fastinet.errors import FastinetError, ShardIOError, StateError
+from fastinet.conversion.store import JOURNAL, Store
 
-__all__ = ["Workspace", "os_errors", "write_json"]
+__all__ = ["Workspace", "note_name", "to_json"]
 
-FOLDER = ".fastinet-convert"
+_SETTINGS, _REMOVE = f"{JOURNAL}/settings.json", f"{JOURNAL}/remove.json"
 
 
 class Workspace:
-    """DST with its lock held. Use as a context manager."""
+    """The journal in a store that this run has claimed. Use as a context manager.
 
-    def __init__(self, dst: Path) -> None:
-        self.dst = dst
-        self._folder = dst / FOLDER
+    Attributes:
+        run: identifies this run to the store, once claimed.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.run = ""
+        self._notes: set[str] | None = None  # names of those that are there
+        self._closed = False
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[Workspace]:
-        """Creates DST where it is not there, and holds its lock.
+        """Makes this the one run that writes in the store.
 
         Raises:
-            StateError: another process is converting into DST.
-            ShardIOError: DST cannot be written.
+            StateError: another process is converting into it.
+            ShardIOError: it cannot be written.
         """
-        with os_errors(self._folder):
-            lock = _acquire(self._folder / "lock")
-        if lock is None:
-            raise StateError(f"{self.dst}: another process is converting into it", path=str(self.dst))
-        try:
-            with os_errors(self._folder):
-                _core.remove_stale_temporaries(os.fsencode(self._folder))
-            yield self
-        finally:
-            if self._folder.exists() and self.settings is None and self._read("remove.json") is None:
-                self.close()  # nothing was begun
-            os.close(lock)
+        with self.store.claimed() as self.run:
+            try:
+                yield self
+            finally:
+                if not self._closed and self.settings is None and self._read(_REMOVE) is None:
+                    self.close()  # nothing was begun
 
     @property
     def settings(self) -> dict[str, Any] | None:
         """Of the conversion that was begun here and has not been finished; None where there is none."""
-        settings: dict[str, Any] | None = self._read("settings.json")
+        settings: dict[str, Any] | None = self._read(_SETTINGS)
         return settings
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Notes what is being converted."""
-        write_json(self._folder / "settings.json", settings)
+        self.store.write(_SETTINGS, to_json(settings))
 
     def discard(self, files: Iterable[str]) -> None:
-        """Removes the journal and those files (relative to DST), in such a way that a crash forgets none."""
-        old = sorted({*files, *(self._read("remove.json") or [])})
-        write_json(self._folder / "remove.json", old)
+        """Removes the journal and those files, in such a way that a crash forgets none."""
+        old = sorted({*files, *(self._read(_REMOVE) or [])})
+        self.store.write(_REMOVE, to_json(old))
         self.finish_discarding()
 
     def finish_discarding(self) -> None:
         """Completes a removal that was interrupted."""
-        files = self._read("remove.json")
+        files = self._read(_REMOVE)
         if files is None:
             return
-        with os_errors(self.dst):
-            for name in files:
-                (self.dst / name).unlink(missing_ok=True)
-            for folder in {(self.dst / name).parent for name in files} - {self.dst}:
-                with contextlib.suppress(OSError):  # holds files of someone else
-                    folder.rmdir()
-            for entry in self._folder.glob("*.json"):
-                if entry.name != "remove.json":
-                    entry.unlink()
-            (self._folder / "remove.json").unlink()
+        self.store.remove(files)
+        self._remove_journal(keep=(_REMOVE, self.store.claim))
+        self.store.remove([_REMOVE])
+        self._notes = None
 
     def finished(self, name: str) -> dict[str, Any] | None:
         """The note on a finished shard."""
-        note: dict[str, Any] | None = self._read(f"{name}.json")
+        if self._notes is None:
+            self._notes = set(self.store.entries(JOURNAL))
+        file = note_name(name)
+        if file.rpartition("/")[2] not in self._notes:
+            return None
+        note: dict[str, Any] | None = self._read(file)
         return note
 
-    def note_path(self, name: str) -> Path:
-        """Where the note on a finished shard goes."""
-        return self._folder / f"{name}.json"
-
     def close(self) -> None:
-        """Removes the folder: the conversion is complete, or was never begun."""
-        with os_errors(self._folder):
-            for entry in sorted(self._folder.iterdir(), key=lambda e: (e.name == "lock", e.name)):
-                entry.unlink()
-            self._folder.rmdir()
+        """Removes the journal: the conversion is complete, or was never begun."""
+        self._remove_journal(keep=(self.store.claim,))
+        self.store.remove([self.store.claim])
+        self._closed = True
+
+    def _remove_journal(self, keep: Iterable[str]) -> None:
+        names = sorted(f"{JOURNAL}/{name}" for name, size in self.store.entries(JOURNAL).items() if size >= 0)
+        self.store.remove(name for name in names if name not in keep)
 
     def _read(self, name: str) -> Any:
-        path = self._folder / name
-        with os_errors(path):
-            try:
-                return json.loads(path.read_bytes())
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-            except ValueError:  # cut short by a crash of the machine: as if it had not been written
-                return None
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Writes `path` so that it is there complete, even after a crash, or not at all."""
-    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n"
-    _core.write_file(os.fsencode(path), text.encode())
-
-
-@contextlib.contextmanager
-def os_errors(path: Path) -> Iterator[None]:
-    """Turns an OSError within into a ShardIOError that names its file, or else `path`."""
-    try:
-        yield
-    except FastinetError:
-        raise
-    except OSError as error:
-        where = error.filename if isinstance(error.filename, str) else str(path)
-        raise ShardIOError(f"{where}: {error.strerror or error}", path=where, errno=error.errno) from error
-
-
-def _acquire(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None. Its folder may vanish while we wait: then once more."""
-    while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except FileNotFoundError:
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(descriptor, path):
-                return descriptor
-        except BlockingIOError:
-            os.close(descriptor)
+            return json.loads(self.store.read(name) or b"")
+        except ValueError:  # not there, or cut short by a crash of the machine: as if it had not been written
             return None
-        os.close(descriptor)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
+def note_name(shard: str) -> str:
+    """The note on a finished shard."""
+    return f"{JOURNAL}/{shard}.json"
+
+
+def to_json(value: Any) -> bytes:
+    """As files in a dataset hold it."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()

@@ -12,15 +12,18 @@ from folders import small_jpeg, snapshot, write_tree
 
 from fastinet import errors
 from fastinet.conversion import convert
+from fastinet.conversion.store import open_store
 from fastinet.conversion.workspace import Workspace
 
-# Runs `fastinet convert`, and sends itself a signal at the n-th event: a record written, a note, report,
-# manifest or settings about to be written, the journal about to be removed. Prints the number of events.
+# Runs `fastinet convert`, and sends itself a signal at the n-th event: a record written, a shard about to be
+# begun, a note, report, manifest or settings about to be written, the journal about to be removed. Prints the
+# number of events.
 CHILD = """
 import os, signal, sys
-from fastinet import cli, manifest
+from fastinet import cli
 from fastinet import progress
-from fastinet.conversion import run, task, workspace
+from fastinet.conversion import task, workspace
+from fastinet.conversion.local_store import LocalStore
 at, number = int(sys.argv.pop(1)), signal.Signals[sys.argv.pop(1)]
 events = 0
 def strikes(function):
@@ -32,10 +35,9 @@ def strikes(function):
         return function(*args, **options)
     return wrapped
 task._CHUNK = 1
-task.write_json = strikes(task.write_json)
-run.write_json = strikes(run.write_json)
-manifest.write = strikes(manifest.write)
-workspace.write_json = strikes(workspace.write_json)
+LocalStore.write = strikes(LocalStore.write)
+LocalStore.prepare = strikes(LocalStore.prepare)
+LocalStore.check = strikes(LocalStore.check)
 workspace.Workspace.close = strikes(workspace.Workspace.close)
 progress.Meter.advance = strikes(progress.Meter.advance)
 try:
@@ -184,6 +186,6 @@ def test_a_refused_write_is_an_error_that_names_the_file_and_the_run_can_go_on(
 
 def test_two_conversions_into_one_folder_at_once_are_refused(source: Path, tmp_path: Path) -> None:
     refusal = pytest.raises(errors.StateError, match="another process is converting into it")
-    with Workspace(tmp_path / "dst").claimed(), refusal:
+    with Workspace(open_store(tmp_path / "dst")).claimed(), refusal:
         convert(source, tmp_path / "dst")
     assert convert(source, tmp_path / "dst").records == 24

@@ -1,0 +1,98 @@
+"""What the shards of a split add up to, in memory that does not grow with the records."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastinet.conversion.layout import shard_name
+from fastinet.conversion.report import EXAMPLES, SplitReport
+from fastinet.conversion.task import ShardResult
+from fastinet.manifest import ShardInfo
+
+__all__ = ["Tally", "digest_of_plans"]
+
+_SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
+
+
+class Tally:
+    """Takes up results in any order.
+
+    Kept for each shard is its line in the manifest, about 1 KB or one byte a record, and beyond that only
+    what the reports list one by one: bad files, flaws of boxes, names that keys do not tell.
+    """
+
+    def __init__(self, split: str) -> None:
+        self._split = split
+        self._shards: dict[int, ShardInfo] = {}
+        self._plans: dict[int, str] = {}
+        self._names: dict[int, Mapping[str, Any]] = {}
+        self._plain_names: dict[str, Mapping[str, Any]] = {}  # by extension, for the shards with no others
+        self._bad: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._box_problems: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._sums: Counter[str] = Counter()
+        self._remarks: Counter[str] = Counter()
+        self._examples: dict[str, dict[int, Sequence[str]]] = {}
+        self.class_counts: Counter[int] = Counter()
+
+    def add(self, number: int, result: ShardResult) -> None:
+        """The result of shard `number`."""
+        summary, name = result.summary, shard_name(self._split, number)
+        self._shards[number] = ShardInfo(
+            f"{name}.tar", summary["records"], summary["tar_bytes"], summary["tar_xxh3"],
+            f"{name}.idx", summary["index_bytes"], summary["index_xxh3"],
+        )  # fmt: skip
+        self._plans[number] = result.plan
+        names = result.names
+        self._names[number] = (
+            names if names["others"] else self._plain_names.setdefault(names["extension"], names)
+        )
+        if result.bad:
+            self._bad[number] = result.bad
+        if result.box_problems:
+            self._box_problems[number] = result.box_problems
+        self._sums.update({name: summary[name] for name in _SUMS})
+        self._remarks.update(summary["remarks"])
+        self.class_counts.update(dict(summary["labels"]))
+        for kind, keys in summary["examples"].items():
+            held = self._examples.setdefault(kind, {})
+            held[number] = keys
+            if len(held) > EXAMPLES:
+                del held[max(held)]  # each has at least one key
+
+    @property
+    def shards(self) -> tuple[ShardInfo, ...]:
+        """In the order of their numbers, which must all be there."""
+        return tuple(self._shards[number] for number in range(len(self._shards)))
+
+    @property
+    def names(self) -> list[Mapping[str, Any]]:
+        """As ``names.json`` holds them."""
+        return [self._names[number] for number in range(len(self._shards))]
+
+    @property
+    def plan(self) -> str:
+        """Digest of every record of the split in its place."""
+        return digest_of_plans([self._plans[number] for number in range(len(self._plans))])
+
+    def report(self, notes: Mapping[str, Sequence[str]]) -> SplitReport:
+        """For the caller; `notes` are the source's."""
+        return SplitReport(
+            shards=len(self._shards),
+            remarks=dict(sorted(self._remarks.items())),
+            examples={
+                kind: [key for _, keys in sorted(held.items()) for key in keys][:EXAMPLES]
+                for kind, held in sorted(self._examples.items())
+            },
+            bad=[entry for _, entries in sorted(self._bad.items()) for entry in entries],
+            notes={kind: list(texts) for kind, texts in notes.items() if texts},
+            box_problems=[entry for _, entries in sorted(self._box_problems.items()) for entry in entries],
+            **{name: self._sums[name] for name in _SUMS},
+        )
+
+
+def digest_of_plans(plans: Sequence[str]) -> str:
+    """Of every record of a split in its place, from the digests of its shards' plans."""
+    return hashlib.blake2b(" ".join(plans).encode(), digest_size=16).hexdigest()
