@@ -55,7 +55,7 @@ test: build ctest $(SANITIZERS:%=ctest-%) fuzz-short lint
 
 # Last in the suite, so that its summary is the last line.
 pytest: build
-	$(BIN)/python -m pytest -n $(JOBS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 ctest: build
 	ctest --test-dir build/python --output-on-failure --parallel $(JOBS)

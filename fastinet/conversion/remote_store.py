@@ -21,6 +21,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterable, Iterator, Sequence
@@ -41,11 +42,11 @@ class RemoteStore:
 
     def __init__(self, url: str) -> None:
         self.location = url.rstrip("/")
+        if not re.match(r"[^/]+://[^/]", self.location):
+            raise ArgumentError(f"{url}: names no place in the store", path=url)
         if any(sign in self.location for sign in "*?[]"):
             raise ArgumentError(f"{url}: a destination must not contain any of * ? [ ]", path=url)
         self._fs, self._root = file_system(self.location)
-        if not self._root.strip("/"):
-            raise ArgumentError(f"{url}: names no place in the store", path=url)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return RemoteStore, (self.location,)
