@@ -53,9 +53,9 @@ $(VENV)/.extension: $(CORE_SOURCES) $(CORE_TESTS) pyproject.toml $(VENV)/.depend
 test: build ctest $(SANITIZERS:%=ctest-%) fuzz-short lint
 	@$(MAKE) --no-print-directory pytest
 
-# Last in the suite, so that its summary is the last line.
+# Last in the suite, so that its summary is the last line. By files, whose tests share costly fixtures.
 pytest: build
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 ctest: build
 	ctest --test-dir build/python --output-on-failure --parallel $(JOBS)

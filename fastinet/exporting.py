@@ -12,7 +12,7 @@ from typing import Any
 from fastinet import _core, manifest
 from fastinet.conversion.names import FILE, name_of
 from fastinet.conversion.store import os_errors
-from fastinet.dataset import Dataset, find_split, shard_specs
+from fastinet.dataset import Dataset, Record, find_split, shard_specs
 from fastinet.errors import ArgumentError, FormatError, StateError
 
 __all__ = ["export"]
@@ -78,14 +78,14 @@ def _image_folder(split: Path, dst: Path) -> int:
     root.mkdir()
     names = split / FILE
     told: list[dict[str, Any]] = json.loads(names.read_bytes()) if names.exists() else []
-    first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
         tar = _core.IndexWriter(spec[0])
         members = {name: (start, size) for name, start, size in tar.scan()[0]}
         suffixes = {
             n.rpartition(".")[0]: n[n.rindex(".") :] for n in members if not n.endswith((".cls", ".json"))
         }
-        for record in (dataset[i] for i in range(first, first + spec[2])):
+        shard = _core.ShardedDataset([spec])  # mapped only while it is read
+        for record in (Record(shard.record(i), i) for i in range(len(shard))):
             shard_names = (
                 told[number] if number < len(told) else {"extension": suffixes[record.key], "others": {}}
             )
@@ -99,7 +99,6 @@ def _image_folder(split: Path, dst: Path) -> int:
             _write(path, record.payload)
             if f"{record.key}.json" in members:
                 _write(path.with_name(f"{path.name}.json"), tar.read(*members[f"{record.key}.json"]))
-        first += spec[2]
     return len(dataset)
 
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from fastinet.conversion.sorting import sorted_on_disk
 from fastinet.conversion.source import Extent, Sample, Streamed
 from fastinet.errors import ArgumentError
 
@@ -76,13 +77,14 @@ def cut(samples: Iterable[Sample], limits: ShardLimits) -> Iterator[ShardPlan]:
         yield _plan(number, held)
 
 
-def shuffled(samples: Iterable[Sample], seed: int) -> list[Sample]:
+def shuffled(samples: Iterable[Sample], seed: int) -> Iterator[Sample]:
     """The samples in the order of the keyed BLAKE2b hashes of their keys: the same on every machine.
 
-    Holds all descriptions in memory, about 0.5 KB each.
+    Descriptions are sorted on disk, in ``$TMPDIR``: about 0.2 KB each there.
 
     Raises:
         ArgumentError: the source can only be read from front to back.
+        ShardIOError: the scratch folder is full.
     """
     secret = seed.to_bytes(16, "little", signed=True)
 
@@ -94,8 +96,8 @@ def shuffled(samples: Iterable[Sample], seed: int) -> list[Sample]:
             )
         return hashlib.blake2b(sample.key.encode(), key=secret, digest_size=16).digest()
 
-    ranked = [(rank(sample), sample) for sample in samples]  # ranked as read: fails on the first
-    return [sample for _, sample in sorted(ranked, key=lambda pair: pair[0])]
+    ranked = ((rank(sample), sample) for sample in samples)
+    return (sample for _, sample in sorted_on_disk(ranked))
 
 
 def local_digest(plan: ShardPlan, settings: str) -> str:

@@ -26,10 +26,7 @@ from fastinet.manifest import ClassInfo
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: conversion on a cluster is unproven here")
 
-pytestmark = [
-    pytest.mark.xdist_group("ray"),  # one cluster is enough
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 
 MEMORY = 100 << 20  # of a node's object store
 
