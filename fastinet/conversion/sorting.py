@@ -16,22 +16,22 @@ __all__ = ["sorted_on_disk"]
 
 T = TypeVar("T")
 
-_RUN = 100_000  # items sorted in memory at a time
+_RUN = 50_000  # items sorted in memory at a time
 _BLOCK = 200  # items read back at a time
 
 
-def sorted_on_disk(items: Iterable[tuple[bytes, T]], run: int = _RUN) -> Iterator[tuple[bytes, T]]:
+def sorted_on_disk(items: Iterable[tuple[bytes, T]]) -> Iterator[tuple[bytes, T]]:
     """The pairs in the order of their first halves, stably; picklable.
 
-    All of `items` is taken before the first is given. In memory are `run` of them, or some hundred for each
-    `run` that there are; the rest waits in a scratch folder.
+    All of `items` is taken before the first is given. In memory are ``_RUN`` of them, or a block for each
+    ``_RUN`` that there are; the rest waits in a scratch folder.
 
     Raises:
         ShardIOError: that cannot be written or read.
     """
     items = iter(items)
-    held = sorted(islice(items, run), key=_first)
-    if len(held) < run:
+    held = sorted(islice(items, _RUN), key=_first)
+    if len(held) < _RUN:
         yield from held
         return
     with scratch_folder() as folder:
@@ -39,7 +39,7 @@ def sorted_on_disk(items: Iterable[tuple[bytes, T]], run: int = _RUN) -> Iterato
         while held:
             files.append(folder / f"{len(files):06d}")
             _write(files[-1], held)
-            held = sorted(islice(items, run), key=_first)
+            held = sorted(islice(items, _RUN), key=_first)
         yield from heapq.merge(*(_read(file) for file in files), key=_first)
 
 

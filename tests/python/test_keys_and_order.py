@@ -43,13 +43,15 @@ def test_sorting_on_disk_gives_the_order_of_sorting_in_memory(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(sorting, "_RUN", 100)
     generator = random.Random(number)
     items = [(bytes([generator.randrange(40)]), i) for i in range(number)]
-    assert list(sorting.sorted_on_disk(iter(items), run=100)) == sorted(items, key=lambda item: item[0])
+    assert list(sorting.sorted_on_disk(iter(items))) == sorted(items, key=lambda item: item[0])
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_scratch_disk_is_told_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    monkeypatch.setattr(sorting, "_RUN", 1)
     with pytest.raises(errors.ShardIOError, match="missing"):
-        list(sorting.sorted_on_disk([(b"a", 1), (b"b", 2)], run=1))
+        list(sorting.sorted_on_disk([(b"a", 1), (b"b", 2)]))
