@@ -2,10 +2,10 @@
 
 python benchmarks/convert_memory.py [--records 10000 --records 100000] [--ways imagefolder,ilsvrc,...]
 
-Each command runs in a process of its own, over tiny images that are made for it; the figure is that process's
-greatest resident set (``VmHWM``; ``ru_maxrss`` begins with the parent's), which also counts the pages of mapped
-files. The last column is the growth from the last dataset but one to the last, in bytes a record: the first few
-shards bring buffers, caches and the allocator to their size.
+Each command runs in a process of its own, over tiny images that are made for it; the figure is that
+process's greatest resident set (``VmHWM``; ``ru_maxrss`` begins with the parent's), which also counts the
+pages of mapped files. The last column is the growth from the last dataset but one to the last, in bytes a
+record: the first few shards bring buffers, caches and the allocator to their size.
 """
 
 from __future__ import annotations
@@ -94,13 +94,16 @@ def gzipped(root: Path, records: int) -> Path:
 
 
 def csv_list(root: Path, records: int) -> Path:
-    """A list of which all rows name the same hundred files, by different paths."""
-    for number, data in enumerate(tiny_images()):
-        (root / f"{number}.jpg").write_bytes(data)
+    """A list of files that are the same thousand again and again, through links to their folder."""
+    images = tiny_images()
+    (root / "images").mkdir()
+    for number in range(_PER_CLASS):
+        (root / "images" / f"{number}.jpg").write_bytes(images[number % len(images)])
     with (root / "list.csv").open("w") as file:
         file.write("path,label\n")
-        for number in range(records):
-            file.write(f"{'./' * (number // 100 % 50)}{number % 100}.jpg,{number % 100}\n")
+        for wnid, numbers in synsets(records):
+            (root / wnid).symlink_to("images")
+            file.writelines(f"{wnid}/{n % _PER_CLASS}.jpg,{n % 100}\n" for n in numbers)
     return root / "list.csv"
 
 

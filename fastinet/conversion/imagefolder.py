@@ -132,30 +132,32 @@ def _folders(folder: str) -> list[str]:
 def _walk(folder: str) -> list[tuple[str, list[os.DirEntry[str]]]]:
     """(folder, its files) for `folder` and all below it, sorted by path; nothing where it does not exist."""
     found: list[tuple[str, list[os.DirEntry[str]]]] = []
-
-    def visit(path: str, ancestors: tuple[tuple[int, int], ...]) -> None:
-        try:
-            status = os.stat(path)  # noqa: PTH116
-            here = (status.st_dev, status.st_ino)
-            if here in ancestors:
-                raise ArgumentError(f"{path}: a link back to a folder above it; remove the link", path=path)
-            with os.scandir(path) as entries:
-                listed = list(entries)
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and path == folder:
-                return  # another split's class
-            raise _unreadable(path, error) from error
-        files = []
-        for entry in listed:
-            if entry.is_dir():
-                visit(f"{path}/{entry.name}", (*ancestors, here))
-            else:
-                files.append(entry)
-        found.append((path, files))
-
-    visit(folder, ())
+    _visit(folder, (), found)
     found.sort(key=lambda item: item[0])
     return found
+
+
+def _visit(
+    path: str, ancestors: tuple[tuple[int, int], ...], found: list[tuple[str, list[os.DirEntry[str]]]]
+) -> None:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+        here = (status.st_dev, status.st_ino)
+        if here in ancestors:
+            raise ArgumentError(f"{path}: a link back to a folder above it; remove the link", path=path)
+        with os.scandir(path) as entries:
+            listed = list(entries)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not ancestors:
+            return  # another split's class
+        raise _unreadable(path, error) from error
+    files = []
+    for entry in listed:
+        if entry.is_dir():
+            _visit(f"{path}/{entry.name}", (*ancestors, here), found)
+        else:
+            files.append(entry)
+    found.append((path, files))
 
 
 def _unreadable(path: str, error: OSError) -> ShardIOError:

@@ -8,6 +8,7 @@ front to back travel with their task.
 from __future__ import annotations
 
 import os
+import re
 import socket
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ __all__ = ["RayEngine"]
 
 _PER_CPU = 2  # tasks in flight: one at work, one that waits
 _LOOK_EVERY = 1.0  # seconds between two looks at Ctrl-C and at the cluster's size
+_ANSWER_WITHIN = 20.0  # seconds
 _CANCEL_WITHIN = 10.0  # seconds for tasks to clean up, before their processes are ended
 
 
@@ -41,6 +43,7 @@ class RayEngine:
     Raises:
         ArgumentError: an argument out of range.
         UnsupportedError: Ray is not installed.
+        StateError: nothing answers at the address.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class RayEngine:
         if max_retries < -1:
             raise ArgumentError(f"max_retries must be -1 or more, not {max_retries}")
         _ray()
+        _require_answer(address or os.environ.get("RAY_ADDRESS", ""))
         self.address = address
         self.workers = workers
         self.max_retries = max_retries
@@ -132,6 +136,17 @@ def _ray() -> Any:
             "conversion on a cluster needs Ray; install it with: pip install 'fastinet[ray]'"
         ) from None
     return ray
+
+
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes to reach a cluster that is not there."""
+    match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
+    if match is None:
+        return
+    try:
+        socket.create_connection((match[1].strip("[]"), int(match[2])), _ANSWER_WITHIN).close()
+    except (OSError, OverflowError) as e:
+        raise StateError(f"no Ray cluster answers at {address}: {e}") from None
 
 
 def _work(version: str, task: ShardTask) -> ShardResult | FastinetError:

@@ -36,7 +36,7 @@ from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
-from fastinet.errors import ArgumentError, StateError
+from fastinet.errors import ArgumentError, StateError, UnsupportedError
 from fastinet.progress import Meter, meter
 
 __all__ = ["convert"]
@@ -109,7 +109,7 @@ def convert(
         MissingFileError: no `src`.
         StateError: another process is converting into `dst`; a cluster is not there, or lost a task again
             and again.
-        UnsupportedError: the package for that engine or URL is not installed.
+        UnsupportedError: the package for that engine or URL is not installed, or `src` is a URL.
         ChecksumError: an archive is not the published one, and `check_md5` is set.
         DecodeError: a file is not an image, and `on_bad` is "fail".
         ShardIOError: the operating system refused to read or write.
@@ -120,6 +120,10 @@ def convert(
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality))
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
+    if is_url(src):
+        raise UnsupportedError(
+            f"{src}: a source is read from a file system; only the destination can be a URL"
+        )
     if isinstance(src, (str, os.PathLike)):
         src = open_source(src, source, split, classes)
     if boxes is not None:

@@ -84,7 +84,7 @@ class Store(Protocol):
         ...
 
 
-def is_url(place: str | os.PathLike[str]) -> bool:
+def is_url(place: object) -> bool:
     """Whether this is ``scheme://...`` rather than a path, other than ``file://``."""
     return isinstance(place, str) and "://" in place and not place.startswith(_LOCAL)
 

@@ -235,6 +235,12 @@ def test_urls_that_name_no_place_are_refused(
         convert(source, url)
 
 
+def test_a_source_cannot_be_a_url(tmp_path: Path) -> None:
+    with pytest.raises(errors.UnsupportedError, match=f"{URL}: a source is read from a file system"):
+        convert(URL, tmp_path / "dst")
+    assert not (tmp_path / "dst").exists()
+
+
 def test_a_missing_package_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
     monkeypatch.setitem(sys.modules, "fsspec", None)
     with pytest.raises(errors.UnsupportedError, match=r"pip install 'fastinet\[remote\]'"):

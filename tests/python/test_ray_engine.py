@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -223,6 +224,10 @@ def test_wrong_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for options in ({"workers": 0}, {"max_retries": -2}):
         with pytest.raises(errors.ArgumentError, match=next(iter(options))):
             RayEngine(**options)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(errors.StateError, match=f"no Ray cluster answers at {address}: .*refused"):
+        RayEngine(address)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(errors.UnsupportedError, match=r"pip install 'fastinet\[ray\]'"):
         open_engine("ray")
