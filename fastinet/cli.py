@@ -108,7 +108,7 @@ def convert(src: str, dst: Path, **options: Any) -> None:
               show_default=True, help="Look for images with the same bytes, or also for those that look the "
               "same, which decodes every image.")  # fmt: skip
 @click.option("--distance", type=int, metavar="BITS",
-              help="Of 64 bits, how many may differ in images that look the same, 0 to 16.  [6]")  # fmt: skip
+              help="How many of 64 bits may differ where images look the same.  [default: 6]")  # fmt: skip
 @click.option("--against", type=click.Path(path_type=Path), metavar="DIR",
               help="Another dataset: report the images that are also there.")  # fmt: skip
 @click.option("--fail-on", multiple=True, type=click.Choice(["duplicates", "overlap"]),

@@ -28,7 +28,9 @@ def rendered(report: VerifyReport) -> RenderableType:
     counts = [Column(name, justify="right") for name in ("images", "classes", "images a class")]
     table = Table("split", *counts, "published as", show_edge=False)
     for split in report.contents:
-        table.add_row(split.name, f"{split.records:,}", *_balance(split.balance), _title(split.published))
+        table.add_row(
+            Text(split.name), f"{split.records:,}", *_balance(split.balance), _title(split.published)
+        )
     lines = [line for split in report.contents for line in _remarks(split)]
     for duplicates in (report.exact, report.perceptual):
         if duplicates is not None:
@@ -91,10 +93,11 @@ def _differences(published: Comparison) -> Iterator[str]:
 
 
 def _duplicates(found: DuplicateReport) -> Iterator[str]:
-    what, join = ("with the same bytes", " = ") if found.kind == "exact" else ("that look the same", " ~ ")
+    exact = found.kind == "exact"
+    what, join = ("with the same bytes", " = ") if exact else ("that look the same", " ~ ")
     left_out = f", {found.not_compared:,} left out" if found.not_compared else ""
     if not found.groups:
-        yield f"no images {what} ({found.compared:,} compared{left_out})"
+        yield f"no {'' if exact else 'other '}images {what} ({found.compared:,} compared{left_out})"
         return
     yield (
         f"{found.groups:,} groups of images {what}, {found.images:,} images ({found.compared:,} compared"

@@ -30,7 +30,9 @@ DUPLICATES = ("none", "exact", "perceptual")
 FAIL_ON = ("duplicates", "overlap")
 
 # If the bits were random, unrelated images would come as near once in 10**11 pairs: a dozen pairs among the
-# 1.28 million images of ILSVRC-2012. At 4 bits it would be none, but many slightly cropped copies are missed.
+# 1.28 million images of ILSVRC-2012. Of 500 ImageNet photographs it finds all copies that were encoded again,
+# resized or made grey, 98% of those brighter by a fifth, and 98, 74 and 38% of those cropped by 1, 2 and 3% a
+# side (``benchmarks/near_copies.py``).
 DEFAULT_DISTANCE = 6
 
 

@@ -69,8 +69,10 @@ def check_shard(task: ShardTask, decoding: bool, prints: Fingerprints, stop: thr
             labels = dataset.labels(0, len(dataset))
             task.tally.add(task.first, labels, dataset.keys(0, len(dataset)))
             problems += _label_problems(labels, task)
-    except FastinetError as error:  # it has changed since, or was not checked
-        return ShardResult(records, payload_bytes, 0, (*problems, error))
+    except FastinetError as error:
+        if str(error) not in map(str, problems):  # only compared with, or changed since it was checked
+            problems.append(error)
+        return ShardResult(records, payload_bytes, 0, tuple(problems))
     if decoding and task.tally is not None:
         for problem in _decode(dataset, stop):
             decoded += problem is None

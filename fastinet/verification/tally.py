@@ -41,7 +41,7 @@ class Tally:
         self._synsets = [c.name if _WNID.fullmatch(c.name) else None for c in classes]
         self._numbered = self._pattern()
         self._seen = np.zeros(published.images if published and self._numbered else 0, np.uint8)
-        self._strange: list[str] = []
+        self._strange: list[tuple[int, str]] = []
         self._strange_count = 0
         self._contradicting: list[ImageRef] = []
         self._contradicting_count = 0
@@ -60,13 +60,15 @@ class Tally:
         counts = np.bincount(np.where(known, labels, classes), minlength=classes + 1)
         names = [key.rpartition("/")[2] for key in keys]
         contradicting = self._contradictions(first, labels.tolist(), names, keys)
-        numbers, strange = self._numbers(names)
+        numbers, strange = self._numbers(first, names)
         with self._lock:
             self._counts += counts
             self._contradicting_count += len(contradicting)
-            self._contradicting += contradicting[: _EXAMPLES - len(self._contradicting)]
             self._strange_count += len(strange)
-            self._strange += strange[: _EXAMPLES - len(self._strange)]
+            # The first of the split, whichever shard was the first to be read.
+            both = sorted(self._contradicting + contradicting, key=lambda image: image.record)
+            self._contradicting = both[:_EXAMPLES]
+            self._strange = sorted(self._strange + strange)[:_EXAMPLES]
             distinct, times = np.unique(numbers, return_counts=True)
             self._seen[distinct] = np.minimum(self._seen[distinct] + times, 2)
 
@@ -83,18 +85,18 @@ class Tally:
                 found.append(ImageRef(self._split.name, first + i, keys[i], synset))
         return found
 
-    def _numbers(self, names: list[str]) -> tuple[npt.NDArray[np.int64], list[str]]:
-        """Places among the published names, and the names that are none of them."""
+    def _numbers(self, first: int, names: list[str]) -> tuple[npt.NDArray[np.int64], list[tuple[int, str]]]:
+        """Places among the published names; and the records with a name that is none of them."""
         if self._numbered is None or self._published is None:
             return np.zeros(0, np.int64), []
         numbers, strange = [], []
-        for name in names:
+        for i, name in enumerate(names):
             match = self._numbered.fullmatch(name)
             number = int(match[1]) - self._published.first_number if match else -1
             if 0 <= number < len(self._seen):
                 numbers.append(number)
             else:
-                strange.append(name)
+                strange.append((first + i, name))
         return np.array(numbers, np.int64), strange
 
     def report(self) -> SplitReport:
@@ -134,7 +136,7 @@ class Tally:
             tuple(deviating),
             tuple(published.name_of(i) for i in np.flatnonzero(self._seen == 0).tolist()),
             tuple(published.name_of(i) for i in np.flatnonzero(self._seen == 2).tolist()),
-            self._strange_count, tuple(self._strange),
+            self._strange_count, tuple(name for _, name in self._strange),
         )  # fmt: skip
 
     def _wanted(self, published: PublishedSplit) -> dict[str, int]:

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import click
 import pytest
 import scipy.io
 from archives import CLASSES, IDS, devkit, tar_of_tars, write
@@ -15,7 +16,7 @@ from images import SHARED
 from splits import Item, write_split
 
 import fastinet
-from fastinet import errors, published
+from fastinet import cli, errors, published
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo
 from fastinet.verification import ClassCount, Comparison, SplitReport
 
@@ -239,6 +240,12 @@ def test_a_conversion_from_the_archives_keeps_what_the_devkit_says_of_each_class
     assert found.deviating == tuple(
         ClassCount(IDS[number], 100 + number, 3) for number in sorted((1, 2, 3), key=lambda n: IDS[n])
     )
+
+
+def test_the_help_of_the_command_line_names_every_published_dataset() -> None:
+    option = next(option for option in cli.verify.params if option.name == "expect")
+    assert isinstance(option, click.Option)
+    assert all(name in (option.help or "") for name in published.names())
 
 
 def test_a_dataset_that_the_user_named_must_be_known_and_have_such_a_split(tmp_path: Path) -> None:
