@@ -9,7 +9,7 @@ from fastinet.verification.report import (
     DuplicateGroup,
     DuplicateReport,
     ImageRef,
-    SplitReport,
+    SplitContents,
     VerifyReport,
 )
 from fastinet.verification.run import verify
@@ -21,7 +21,7 @@ __all__ = [
     "DuplicateGroup",
     "DuplicateReport",
     "ImageRef",
-    "SplitReport",
+    "SplitContents",
     "VerifyReport",
     "verify",
 ]

@@ -14,7 +14,7 @@ from fastinet.verification.report import (
     DuplicateGroup,
     DuplicateReport,
     ImageRef,
-    SplitReport,
+    SplitContents,
     VerifyReport,
 )
 
@@ -55,7 +55,7 @@ def _title(published: Comparison | None) -> str:
     return "" if published is None else f"{published.title}, {published.split}"
 
 
-def _remarks(split: SplitReport) -> Iterator[str]:
+def _remarks(split: SplitContents) -> Iterator[str]:
     if split.published is not None:
         yield from (f"{split.name}: {remark}" for remark in _differences(split.published))
     balance = split.balance

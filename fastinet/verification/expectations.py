@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastinet.errors import ExpectationError
 from fastinet.verification.display import some
-from fastinet.verification.report import Comparison, DuplicateGroup, DuplicateReport, SplitReport
+from fastinet.verification.report import Comparison, DuplicateGroup, DuplicateReport, SplitContents
 
 __all__ = ["broken_expectations"]
 
@@ -15,7 +15,7 @@ _EXAMPLES = 3
 
 
 def broken_expectations(
-    root: Path, splits: Iterable[SplitReport], exact: DuplicateReport | None, fail_on: Collection[str]
+    root: Path, splits: Iterable[SplitContents], exact: DuplicateReport | None, fail_on: Collection[str]
 ) -> Iterator[ExpectationError]:
     """One error for each way in which a split differs from the published one that it was said to be, and for
     the images that are there more than once where that was not to be."""
@@ -35,7 +35,7 @@ def broken_expectations(
                      "none", str(count))  # fmt: skip
 
 
-def _differences(split: SplitReport, published: Comparison) -> Iterator[ExpectationError]:
+def _differences(split: SplitContents, published: Comparison) -> Iterator[ExpectationError]:
     what = f"{published.title}, {published.split}"
     if published.found != published.expected:
         expected, found = f"{published.expected:,} images", f"{published.found:,}"

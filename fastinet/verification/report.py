@@ -19,7 +19,7 @@ __all__ = [
     "DuplicateGroup",
     "DuplicateReport",
     "ImageRef",
-    "SplitReport",
+    "SplitContents",
     "VerifyReport",
 ]
 
@@ -106,7 +106,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class SplitReport:
+class SplitContents:
     """What was found of one split.
 
     Attributes:
@@ -202,7 +202,7 @@ class VerifyReport:
     decoded: int
     problems: tuple[FastinetError, ...]
     seconds: float
-    contents: tuple[SplitReport, ...] = ()
+    contents: tuple[SplitContents, ...] = ()
     exact: DuplicateReport | None = field(default=None)
     perceptual: DuplicateReport | None = field(default=None)
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from fastinet.manifest import ClassInfo
 from fastinet.published import PublishedSplit
 from fastinet.verification.records import Split
-from fastinet.verification.report import ClassBalance, ClassCount, Comparison, ImageRef, SplitReport
+from fastinet.verification.report import ClassBalance, ClassCount, Comparison, ImageRef, SplitContents
 
 __all__ = ["Tally"]
 
@@ -99,7 +99,7 @@ class Tally:
                 strange.append((first + i, name))
         return np.array(numbers, np.int64), strange
 
-    def report(self) -> SplitReport:
+    def report(self) -> SplitContents:
         """What the shards that were added amount to."""
         classes = self._split.manifest.classes
         counts = self._counts[: len(classes)]
@@ -110,7 +110,7 @@ class Tally:
                 len(classes), int(self._counts[-1]), int(counts.min()), float(np.median(counts)),
                 int(counts.max()), empty,
             )  # fmt: skip
-        return SplitReport(
+        return SplitContents(
             self._split.name, self._split.folder, int(self._counts.sum()), balance, self._comparison(),
             self._contradicting_count, tuple(self._contradicting),
         )  # fmt: skip

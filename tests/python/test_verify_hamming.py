@@ -13,7 +13,8 @@ Hashes = npt.NDArray[np.uint64]
 
 def each_with_each(hashes: Hashes, distance: int) -> list[int]:
     """The first of the group of each hash, by comparing all pairs until nothing changes."""
-    near = np.bitwise_count(hashes[:, None] ^ hashes[None]) <= distance
+    differing = (hashes[:, None] ^ hashes[None]).view(np.uint8).reshape(len(hashes), len(hashes), 8)
+    near = np.unpackbits(differing, axis=2).sum(axis=2) <= distance
     first = np.arange(len(hashes))
     while True:
         lower = np.where(near, first[None], len(hashes)).min(axis=1)
