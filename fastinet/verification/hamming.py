@@ -6,7 +6,7 @@ of the first a + 1 bands, or in at most r - 1 in one of the others. So only hash
 compared in full.
 
 ``benchmarks/near_hashes.py``, one core of an AMD EPYC: 1.28 million hashes take 10 CPU-seconds at a distance
-of 6 and 2.5 at 4, and 190 MB.
+of 6 and 3 at 4, and 100 MB.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ __all__ = ["MAX_DISTANCE", "near_groups"]
 MAX_DISTANCE = 16
 _BITS = 64
 _WIDEST = 24  # bits of a band: its table has 2**24 entries
-_PAIRS = 1 << 20  # compared at once, which bounds memory
+_PIECE = 1 << 19  # hashes whose buckets are looked up at once, and
+_PAIRS = 1 << 20  # pairs that are compared at once: they bound memory
 _LOOKUP_COST = 4.0  # of a look into a table, in comparisons of two hashes; measured
 
 Indices = npt.NDArray[np.int64]
@@ -39,7 +40,7 @@ class _Band(NamedTuple):
 def near_groups(hashes: npt.NDArray[np.uint64], distance: int) -> Indices:
     """For each hash a number that is shared by all that are connected by steps of at most `distance` bits.
 
-    Takes about 40 bytes a hash beside a fixed 100 MB. Equal hashes are compared once with the others.
+    Takes about 40 bytes a hash beside a fixed 150 MB. Equal hashes are compared once with the others.
 
     Args:
         hashes: shape (n,).
@@ -48,35 +49,43 @@ def near_groups(hashes: npt.NDArray[np.uint64], distance: int) -> Indices:
     Returns:
         int64 of shape (n,).
     """
-    distinct, place = np.unique(hashes, return_inverse=True)
+    distinct = np.sort(hashes)
+    distinct = distinct[np.append(True, distinct[1:] != distinct[:-1])[: len(distinct)]]
     roots = np.arange(len(distinct), dtype=np.int64)
     if distance and len(distinct) > 1:
         for left, right in _near_pairs(distinct, distance):
             _connect(roots, left, right)
-    groups: Indices = roots[place.reshape(-1)]
+    groups: Indices = roots[np.searchsorted(distinct, hashes)]
     return groups
 
 
 def _near_pairs(hashes: npt.NDArray[np.uint64], distance: int) -> Iterator[tuple[Indices, Indices]]:
     """Places of all pairs of distinct hashes within the distance; a pair may come more than once."""
     for band in _choose_bands(len(hashes), distance):
-        keys = ((hashes >> np.uint64(band.shift)) & np.uint64((1 << band.width) - 1)).astype(np.int64)
-        order = np.argsort(keys, kind="stable")
+        keys = ((hashes >> np.uint64(band.shift)) & np.uint64((1 << band.width) - 1)).astype(np.int32)
+        order = np.argsort(keys, kind="stable").astype(np.int32)
         keys, ordered = keys[order], hashes[order]
         starts = np.zeros((1 << band.width) + 1, np.int64)
         np.cumsum(np.bincount(keys, minlength=1 << band.width), out=starts[1:])
         for flip in _flips(band.width, band.radius):
-            if flip == 0:
-                left = np.arange(len(keys))
-                first, end = left + 1, starts[keys + 1]
-            else:
-                other = keys ^ flip
-                left = np.flatnonzero(other > keys)  # each two buckets once
-                first, end = starts[other[left]], starts[other[left] + 1]
-            for a, b in _expand(left, first, end):
+            for a, b in _candidates(keys, starts, flip):
                 close = _popcount(ordered[a] ^ ordered[b]) <= distance
                 if close.any():
-                    yield order[a[close]], order[b[close]]
+                    yield order[a[close]].astype(np.int64), order[b[close]].astype(np.int64)
+
+
+def _candidates(keys: npt.NDArray[np.int32], starts: Indices, flip: int) -> Iterator[tuple[Indices, Indices]]:
+    """Places of all pairs of which the sorted keys differ by `flip`; where a key begins, `starts` tells."""
+    for begin in range(0, len(keys), _PIECE):
+        piece = keys[begin : begin + _PIECE].astype(np.int64)
+        left = np.arange(begin, begin + len(piece))
+        if flip == 0:
+            yield from _expand(left, left + 1, starts[piece + 1])
+        else:
+            other = piece ^ flip
+            some = other > piece  # each two buckets once
+            left, other = left[some], other[some]
+            yield from _expand(left, starts[other], starts[other + 1])
 
 
 def _expand(left: Indices, first: Indices, end: Indices) -> Iterator[tuple[Indices, Indices]]:

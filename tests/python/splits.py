@@ -32,7 +32,7 @@ def write_split(
         for key, data, label in items[start : start + per_shard]:
             array = np.frombuffer(data, np.uint8)
             try:
-                height, width = _core.image_size(array, False) if len(data) > 100 else (0, 0)  # no image
+                height, width = _core.image_size(array, False) if len(data) > 20 else (0, 0)  # no image
             except ValueError:
                 height = width = 0
             writer.add(key, "jpg", array, label, width=width, height=height, format="JPEG")
