@@ -6,7 +6,7 @@ of the first a + 1 bands, or in at most r - 1 in one of the others. So only hash
 compared in full.
 
 ``benchmarks/near_hashes.py``, one core of an AMD EPYC: 1.28 million hashes take 10 CPU-seconds at a distance
-of 6 and 3 at 4, and 100 MB.
+of 6 and 3 at 4, and 100 MB; 14.2 million take 276 and 82, and 640 MB.
 """
 
 from __future__ import annotations
