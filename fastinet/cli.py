@@ -19,19 +19,21 @@ EXIT_STATUS = (
     (errors.ArgumentError, 2),
     (errors.FormatError, BAD_DATA),  # checksum, truncation
     (errors.DecodeError, BAD_DATA),
+    (errors.ExpectationError, BAD_DATA),
     (errors.ShardIOError, 4),
     (errors.MissingFileError, 4),
     (errors.StateError, 5),
     (errors.UnsupportedError, 6),
 )
 INTERRUPTED = 130
+_PROBLEMS_SHOWN = 20
 
 _STATUS_HELP = """
 \b
 Exit status:
   0    done
   2    wrong usage or arguments
-  3    bad data: a wrong checksum, a malformed file, an image that cannot be decoded
+  3    bad data: a wrong checksum, a malformed file, an image that cannot be decoded, or not what was expected
   4    the operating system refused, or a file is missing
   5    not possible now (another process is at work there)
   6    not supported by this build
@@ -105,21 +107,49 @@ def convert(
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--decode", is_flag=True, help="Also decode every image.")
+@click.option(
+    "--expect", metavar="DATASET",
+    help="A problem if it is not the whole of this published dataset: ilsvrc2012, ilsvrc2010, "
+    "imagenet21k-fall11, imagenet21k-winter21, tiny-imagenet, imagenette2 or imagewoof2.",
+)  # fmt: skip
+@click.option("--duplicates", type=click.Choice(["none", "exact", "perceptual"]), default="exact",
+              show_default=True, help="Look for images with the same bytes, or also for those that look the "
+              "same, which decodes every image.")  # fmt: skip
+@click.option("--distance", type=int, metavar="BITS",
+              help="How many of 64 bits may differ where images look the same.  [default: 6]")  # fmt: skip
+@click.option("--against", type=click.Path(path_type=Path), metavar="DIR",
+              help="Another dataset: report the images that are also there.")  # fmt: skip
+@click.option("--fail-on", multiple=True, type=click.Choice(["duplicates", "overlap"]),
+              help="A problem if images have the same bytes: in different splits, or anywhere.")  # fmt: skip
 @click.option("--workers", type=int, help="Shards checked at a time; the CPUs when not given.")
-def verify(path: Path, decode: bool, workers: int | None) -> None:
-    """Read the dataset in DIR, compare every checksum, and report every problem (exit status 3)."""
+@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False, writable=True),
+              help="Also write all that was found there.")  # fmt: skip
+def verify(path: Path, json_file: Path | None, **options: Any) -> None:
+    """Read the dataset in DIR, compare every checksum, and report every problem (exit status 3).
+
+    Also told, as remarks: the balance of the classes, what is missing from a published dataset, labels that
+    contradict the image's name, and images that are there more than once.
+    """
     from fastinet.verification import verify as run
 
-    report = run(path, decode=decode, workers=workers, progress=True)
-    for problem in report.problems:
+    if json_file is not None and not json_file.absolute().parent.is_dir():  # not only after hours
+        raise errors.MissingFileError(f"{json_file}: there is no such folder", path=str(json_file))
+    report = run(path, progress=True, **options)
+    for problem in report.problems[:_PROBLEMS_SHOWN]:
         click.echo(f"fastinet: {problem}", err=True)
+    if len(report.problems) > _PROBLEMS_SHOWN:
+        more = len(report.problems) - _PROBLEMS_SHOWN
+        click.echo(f"fastinet: ... and {more:,} more problems; --json FILE writes all", err=True)
+    _print(report)
     rate = report.payload_bytes / 1e6 / max(report.seconds, 1e-6)
     click.echo(
         f"{report.records:,} records in {report.shards:,} shards of {report.splits} split(s)"
-        + (f", {report.decoded:,} images decoded" if decode else "")
+        + (f", {report.decoded:,} images decoded" if options["decode"] else "")
         + f", {report.seconds:.1f} s, {rate:,.0f} MB/s: "
         + ("all is well" if report.ok else f"{len(report.problems):,} problem(s)")
     )
+    if json_file is not None:
+        _write_json(json_file, report.to_json())
     if not report.ok:
         sys.exit(BAD_DATA)
 
@@ -248,13 +278,17 @@ def bench(
     report = run(path, threads=threads or None, classes=classes or None, **options)
     _print(report)
     if json_file is not None:
-        import json
+        _write_json(json_file, report.to_json())
 
-        text = json.dumps(report.to_json(), indent=1, sort_keys=True) + "\n"
-        try:
-            json_file.write_text(text)
-        except OSError as error:
-            raise errors.ShardIOError(f"{json_file}: {error.strerror}", errno=error.errno) from error
+
+def _write_json(path: Path, value: object) -> None:
+    import json
+
+    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise errors.ShardIOError(f"{path}: {error.strerror}", path=str(path), errno=error.errno) from error
 
 
 def _print(value: object) -> None:

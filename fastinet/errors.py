@@ -12,6 +12,7 @@ __all__ = [
     "ArgumentError",
     "ChecksumError",
     "DecodeError",
+    "ExpectationError",
     "FastinetError",
     "FormatError",
     "MissingFileError",
@@ -93,6 +94,10 @@ class ChecksumError(FormatError):
 
 class DecodeError(FastinetError, ValueError):
     """An image that cannot be decoded."""
+
+
+class ExpectationError(FastinetError, ValueError):
+    """A sound dataset that is not what the caller said it is."""
 
 
 class UnsupportedError(FastinetError, builtins.NotImplementedError):

@@ -137,13 +137,15 @@ def _is_a(path: str, data: bytes) -> WordNet:
 
 
 class MetaSynset(NamedTuple):
-    """A row of ``meta.mat``: its ILSVRC ID, and the IDs of its children, of which classes have none."""
+    """A row of ``meta.mat``: its ILSVRC ID, the IDs of its children, of which classes have none, and how many
+    training images there are of it (None: not told)."""
 
     number: int
     wnid: str
     words: str
     gloss: str
     children: tuple[int, ...]
+    train_images: int | None = None
 
 
 def read_meta_mat(path: str, data: bytes) -> tuple[int, list[MetaSynset]]:
@@ -170,6 +172,7 @@ def read_meta_mat(path: str, data: bytes) -> tuple[int, list[MetaSynset]]:
                 str(row["words"]),
                 str(row["gloss"]),
                 tuple(int(child) for child in _each(row["children"])) if int(row["num_children"]) else (),
+                int(row["num_train_images"]) if "num_train_images" in rows.dtype.names else None,
             )
             for row in rows
         ]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from fastinet.errors import FormatError, ShardIOError
 from fastinet.manifest import ClassInfo
-from fastinet.wordnet import read_meta_mat, split_words
+from fastinet.wordnet import MetaSynset, read_meta_mat, split_words
 
 __all__ = ["Devkit"]
 
@@ -25,7 +25,7 @@ class Devkit:
     Attributes:
         location: the ``meta.mat`` that was read.
         classes: the synsets of the challenge, sorted by WNID (label order, as torchvision, timm and Kaggle
-            have it), each with its ``ilsvrc2012_id`` or ``ilsvrc2010_id``.
+            have it), each with its ``ilsvrc2012_id`` or ``ilsvrc2010_id``, and its ``num_train_images``.
         wnids: WNID of each ILSVRC ID, from 1. ID order is not label order: in 2012, ID 1 is n02119789.
         truth: by split, the ILSVRC ID of each image in ascending order of the file names.
     """
@@ -57,7 +57,7 @@ class Devkit:
         wnids = {s.number: s.wnid for s in synsets if not s.children}
         classes = sorted(
             (
-                ClassInfo(s.wnid, split_words(s.words), s.gloss, {f"ilsvrc{year}_id": s.number})
+                ClassInfo(s.wnid, split_words(s.words), s.gloss, _details(year, s))
                 for s in synsets
                 if not s.children
             ),
@@ -69,6 +69,11 @@ class Devkit:
             if match and name.startswith(f"ILSVRC{year}"):
                 truth[_SPLITS[match[1]]] = _parse_truth(path, data, wnids)
         return cls(location, tuple(classes), wnids, truth)
+
+
+def _details(year: int, synset: MetaSynset) -> dict[str, int]:
+    details = {f"ilsvrc{year}_id": synset.number}
+    return details if synset.train_images is None else {**details, "num_train_images": synset.train_images}
 
 
 def _kit_files(place: Path) -> Iterator[tuple[str, str, bytes]]:

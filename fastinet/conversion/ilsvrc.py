@@ -25,6 +25,7 @@ from fastinet.conversion.synset_tars import (
 )
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.manifest import ClassInfo
+from fastinet.published import find
 
 __all__ = ["ILSVRC2010", "ILSVRC2012"]
 
@@ -49,7 +50,6 @@ class _Challenge:
     # By split: the archive's name; of several, the last in alphabetical order is taken.
     archive_names: ClassVar[Mapping[str, re.Pattern[str]]]
     devkits: ClassVar[Sequence[str]]
-    published: ClassVar[Mapping[str, int]]  # images
     box_archives: ClassVar[Mapping[str, Sequence[str]]] = {}  # by split, the one that counts first
     needs_truth: ClassVar[Sequence[str]]  # splits that have no use without labels
 
@@ -115,10 +115,10 @@ class _Challenge:
             notes = {"files ignored": describe_ignored(listing.ignored)}
         if not records:
             raise ArgumentError(f"{self._archives[split]}: holds no images", path=str(self._archives[split]))
-        published = self.published.get(split)
-        if published is not None and records != published:
+        published = find(self.kind).split(split)
+        if published is not None and records != published.images:
             notes["differences from the published set"] = [
-                f"{records:,} images, {published:,} were published"
+                f"{records:,} images, {published.images:,} were published"
             ]
         if self._patches.get(split):
             notes["images replaced by patch_images.tar"] = sorted(self._patches[split])
@@ -217,7 +217,6 @@ class ILSVRC2012(_Challenge):
         "test": re.compile(r"ILSVRC2012_img_test(_v\d+)?\.tar"),
     }
     devkits = ("ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_devkit_t12")
-    published: ClassVar[Mapping[str, int]] = {"train": 1_281_167, "val": 50_000, "test": 100_000}
     box_archives: ClassVar[Mapping[str, Sequence[str]]] = {
         "train": ("ILSVRC2012_bbox_train_v2.tar.gz", "ILSVRC2012_bbox_train_dogs.tar.gz"),
         "train_t3": ("ILSVRC2012_bbox_train_dogs.tar.gz", "ILSVRC2012_bbox_train_v2.tar.gz"),
@@ -237,7 +236,6 @@ class ILSVRC2010(_Challenge):
         "test": re.compile(r"ILSVRC2010_images_test\.tar"),
     }
     devkits = ("ILSVRC2010_devkit-1.0.tar.gz", "devkit-1.0.tar.gz", "devkit-1.0", "ILSVRC2010_devkit-1.0")
-    published: ClassVar[Mapping[str, int]] = {"train": 1_261_406, "val": 50_000, "test": 150_000}
     needs_truth = ("val",)
 
     def _find_patches(self, folder: Path) -> dict[str, dict[str, Sample]]:

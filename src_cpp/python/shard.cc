@@ -155,6 +155,16 @@ void bind_dataset(py::module_& m) {
           },
           py::arg("first"), py::arg("count"))
       .def(
+          "payload_hashes",
+          [](const ShardedDataset& d, int64_t first, int64_t count) {
+            py::array_t<uint64_t> out(std::max<int64_t>(count, 0));
+            uint64_t* const data = out.mutable_data();
+            const py::gil_scoped_release release;
+            d.payload_hashes(first, count, data);
+            return out;
+          },
+          py::arg("first"), py::arg("count"))
+      .def(
           "keys",
           [](const ShardedDataset& d, int64_t first, int64_t count) {
             const std::vector<std::string> keys = [&] {

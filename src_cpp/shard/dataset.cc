@@ -199,6 +199,11 @@ void ShardedDataset::labels(int64_t first, int64_t count, int32_t* out) const {
               [&](const Sidecar& sidecar, int64_t i) { *out++ = sidecar.entry(i).label; });
 }
 
+void ShardedDataset::payload_hashes(int64_t first, int64_t count, uint64_t* out) const {
+  impl_->scan(*this, first, count,
+              [&](const Sidecar& sidecar, int64_t i) { *out++ = sidecar.entry(i).payload_xxh3; });
+}
+
 std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) const {
   std::vector<std::string> keys;
   keys.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));

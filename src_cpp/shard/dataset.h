@@ -52,6 +52,9 @@ class ShardedDataset {
   // mapped yet are not kept.
   void labels(int64_t first, int64_t count, int32_t* out) const;
 
+  // XXH3-64 of the payloads of the same, as the sidecars give it.
+  void payload_hashes(int64_t first, int64_t count, uint64_t* out) const;
+
   // Keys of the same, in order.
   std::vector<std::string> keys(int64_t first, int64_t count) const;
 

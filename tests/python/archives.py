@@ -31,17 +31,13 @@ def tar_of_tars(synsets: dict[str, dict[str, bytes]], prefix: str = "", compress
 
 
 def meta_mat(year: int, ids: dict[int, str] = IDS) -> bytes:
-    """``meta.mat``; the highest ID is the parent of all others."""
-    rows = np.empty(
-        (len(ids), 1),
-        dtype=[
-            (n, object) for n in (f"ILSVRC{year}_ID", "WNID", "words", "gloss", "num_children", "children")
-        ],
-    )
+    """``meta.mat``; the highest ID is the parent of all others. Of class ID there are 100 + ID images."""
+    names = (f"ILSVRC{year}_ID", "WNID", "words", "gloss", "num_children", "children", "num_train_images")
+    rows = np.empty((len(ids), 1), dtype=[(name, object) for name in names])
     for row, (number, wnid) in enumerate(ids.items()):
         children = list(ids)[:-1] if number == max(ids) else []
         rows[row, 0] = (number, wnid, f"word of {wnid}, synonym", f"gloss of {wnid}", len(children),
-                        np.array([children], np.float64))  # fmt: skip
+                        np.array([children], np.float64), 0 if children else 100 + number)  # fmt: skip
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"synsets": rows})
     return buffer.getvalue()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import images
 import numpy as np
@@ -15,8 +16,14 @@ from fastinet.manifest import ClassInfo, Manifest, ShardInfo
 Item = tuple[str, bytes, int]
 
 
-def write_split(folder: Path, items: Sequence[Item], per_shard: int = 7, classes: int = 4) -> Path:
-    """A split of these (key, encoded image, label), `per_shard` to a shard."""
+def write_split(
+    folder: Path,
+    items: Sequence[Item],
+    per_shard: int = 7,
+    classes: int | Sequence[str] = 4,
+    created_by: Mapping[str, object] = MappingProxyType({}),
+) -> Path:
+    """A split of these (key, encoded image, label), `per_shard` to a shard; classes by number or names."""
     folder.mkdir(parents=True)
     shards = []
     for start in range(0, len(items), per_shard):
@@ -25,7 +32,7 @@ def write_split(folder: Path, items: Sequence[Item], per_shard: int = 7, classes
         for key, data, label in items[start : start + per_shard]:
             array = np.frombuffer(data, np.uint8)
             try:
-                height, width = _core.image_size(array, False)
+                height, width = _core.image_size(array, False) if len(data) > 20 else (0, 0)  # no image
             except ValueError:
                 height = width = 0
             writer.add(key, "jpg", array, label, width=width, height=height, format="JPEG")
@@ -41,8 +48,9 @@ def write_split(folder: Path, items: Sequence[Item], per_shard: int = 7, classes
                 s["index_xxh3"],
             )
         )
-    names = tuple(ClassInfo(f"n{i:08d}", (f"word {i}",), "", {}) for i in range(classes))
-    manifest.write(folder, Manifest(folder.name, names, tuple(shards)))
+    names = [f"n{i:08d}" for i in range(classes)] if isinstance(classes, int) else classes
+    infos = tuple(ClassInfo(name, (f"word {i}",)) for i, name in enumerate(names))
+    manifest.write(folder, Manifest(folder.name, infos, tuple(shards), created_by=created_by))
     return folder
 
 

@@ -230,7 +230,7 @@ def test_ilsvrc2010_takes_images_from_the_patch(tmp_path: Path) -> None:
     assert [val[i].label for i in (0, 1)] == [CLASSES.index(IDS[3]), CLASSES.index(IDS[2])]
     assert [test[i].label for i in (0, 1)] == [CLASSES.index(IDS[1]), CLASSES.index(IDS[3])]
     assert members(tmp_path / "dst" / "val" / "val-000000.tar")["ILSVRC2010_val_00000002.jpg"] == patch
-    assert dict(val.classes[0].details) == {"ilsvrc2010_id": 2}
+    assert dict(val.classes[0].details) == {"ilsvrc2010_id": 2, "num_train_images": 102}
     assert report.splits["val"].notes["images replaced by patch_images.tar"] == [
         "ILSVRC2010_val_00000002.JPEG"
     ]

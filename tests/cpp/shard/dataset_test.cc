@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "base/hash.h"
 #include "shard/boxes.h"
 #include "shard/support.h"
 
@@ -40,6 +41,9 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
   std::vector<int32_t> labels(6);
   dataset.labels(1, 6, labels.data());
   EXPECT_EQ(labels, (std::vector<int32_t>{1, 2, 3, 4, 5, 6}));
+  std::vector<uint64_t> hashes(3);
+  dataset.payload_hashes(4, 3, hashes.data());
+  for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(hashes[i], xxh3(dataset.record(4 + i).record.payload));
   EXPECT_EQ(dataset.keys(4, 2), (std::vector<std::string>{"a/4", "b/0"}));
 }
 

@@ -1,0 +1,27 @@
+"""Proof that a dataset is what was converted, and what was published. Start at ``run.py``."""
+
+from __future__ import annotations
+
+from fastinet.verification.report import (
+    ClassBalance,
+    ClassCount,
+    Comparison,
+    DuplicateGroup,
+    DuplicateReport,
+    ImageRef,
+    SplitContents,
+    VerifyReport,
+)
+from fastinet.verification.run import verify
+
+__all__ = [
+    "ClassBalance",
+    "ClassCount",
+    "Comparison",
+    "DuplicateGroup",
+    "DuplicateReport",
+    "ImageRef",
+    "SplitContents",
+    "VerifyReport",
+    "verify",
+]

@@ -1,0 +1,68 @@
+"""What the caller said of a dataset and does not hold, as errors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from fastinet.errors import ExpectationError
+from fastinet.verification.display import some
+from fastinet.verification.report import Comparison, DuplicateGroup, DuplicateReport, SplitContents
+
+__all__ = ["broken_expectations"]
+
+_EXAMPLES = 3
+
+
+def broken_expectations(
+    root: Path, splits: Iterable[SplitContents], exact: DuplicateReport | None, fail_on: Collection[str]
+) -> Iterator[ExpectationError]:
+    """One error for each way in which a split differs from the published one that it was said to be, and for
+    the images that are there more than once where that was not to be."""
+    for split in splits:
+        if split.published is not None and split.published.stated:
+            yield from _differences(split, split.published)
+    if exact is None:
+        return
+    across = [group for group in exact.listed if len(group.splits) > 1]
+    within = [group for group in exact.listed if len(group.splits) == 1]
+    if fail_on and exact.overlaps:
+        yield _error(root, f"{exact.overlaps:,} images are in more than one split: {_same(across)}",
+                     "none", str(exact.overlaps))  # fmt: skip
+    count = exact.groups - exact.overlaps
+    if "duplicates" in fail_on and count:
+        yield _error(root, f"{count:,} images are more than once in a split: {_same(within)}",
+                     "none", str(count))  # fmt: skip
+
+
+def _differences(split: SplitContents, published: Comparison) -> Iterator[ExpectationError]:
+    what = f"{published.title}, {published.split}"
+    if published.found != published.expected:
+        expected, found = f"{published.expected:,} images", f"{published.found:,}"
+        yield _error(split.path, f"{what}: expected {expected} as published, found {found}", expected, found)
+    if published.deviating:
+        texts = [f"{c.name} has {c.found:,} of {c.expected:,}" for c in published.deviating]
+        yield _error(split.path, f"{what}: {len(texts):,} classes have not as many images as published: "
+                     f"{some(texts)}", "0", str(len(texts)))  # fmt: skip
+    for names, how in ((published.missing_names, "are missing"), (published.repeated_names, "are repeated")):
+        if names:
+            yield _error(split.path, f"{what}: {len(names):,} images {how}: {some(names)}",
+                         "0", str(len(names)))  # fmt: skip
+    if published.strange_names:
+        names, count = published.strange_examples, published.strange_names
+        yield _error(split.path, f"{what}: {count:,} names are not of this split: {some(names, count)}",
+                     "0", str(count))  # fmt: skip
+    if split.contradicting:
+        texts = [f"{image.key} labelled {image.class_name}" for image in split.contradicting_examples]
+        yield _error(split.path, f"{what}: {split.contradicting:,} labels contradict the image's name: "
+                     f"{some(texts, split.contradicting)}", "0", str(split.contradicting))  # fmt: skip
+
+
+def _error(path: Path, text: str, expected: str, found: str) -> ExpectationError:
+    return ExpectationError(f"{path}: {text}", path=str(path), expected=expected, found=found)
+
+
+def _same(groups: Sequence[DuplicateGroup]) -> str:
+    if not groups:
+        return "too many to list"
+    return " = ".join(f"{image.split}/{image.key}" for image in groups[0].images[:_EXAMPLES])

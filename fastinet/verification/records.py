@@ -1,0 +1,109 @@
+"""The records of several splits under one numbering, and what makes each comparable with the others."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core
+from fastinet.dataset import shard_specs
+from fastinet.manifest import Manifest
+from fastinet.verification.report import ImageRef
+
+__all__ = ["Fingerprints", "Records", "Split"]
+
+_OPEN_SHARDS = 256  # kept mapped while records are looked up
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split to verify, or to compare with (`own` is False).
+
+    Attributes:
+        name: that reports give it: unique among all.
+        folder: with the manifest.
+    """
+
+    name: str
+    folder: Path
+    manifest: Manifest
+    own: bool = True
+
+
+class Records:
+    """Numbers the records of all `splits`, one split after the other, from 0.
+
+    Shards are opened one by one, so that a missing or damaged one leaves the others readable.
+
+    Attributes:
+        splits: as given.
+        specs: the shards of all of them, as the core takes them.
+        ends: number of records up to and with each shard, int64.
+        split_of_shard: place in `splits`, int64.
+    """
+
+    def __init__(self, splits: Sequence[Split]) -> None:
+        self.splits = tuple(splits)
+        self.specs = [spec for s in splits for spec in shard_specs(s.folder, s.manifest)]
+        self.ends = np.cumsum([0] + [spec[2] for spec in self.specs])[1:]
+        self.split_of_shard = np.repeat(np.arange(len(splits)), [len(s.manifest.shards) for s in splits])
+        self._starts_of_splits = np.cumsum([0] + [s.manifest.records for s in splits])
+        self._open: OrderedDict[int, _core.ShardedDataset] = OrderedDict()
+
+    def __len__(self) -> int:
+        return int(self._starts_of_splits[-1])
+
+    def splits_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Place in `splits` of the split of each record."""
+        return np.searchsorted(self._starts_of_splits, numbers, side="right") - 1
+
+    def record(self, number: int) -> _core.Record:
+        """A record; its payload is not checked.
+
+        Raises:
+            FastinetError: its shard cannot be read.
+        """
+        shard = int(np.searchsorted(self.ends, number, side="right"))
+        if shard not in self._open:
+            self._open[shard] = _core.ShardedDataset([self.specs[shard]])
+            if len(self._open) > _OPEN_SHARDS:
+                self._open.popitem(last=False)
+        self._open.move_to_end(shard)
+        return self._open[shard].record(number - int(self.ends[shard]) + self.specs[shard][2])
+
+    def image(self, number: int) -> ImageRef:
+        """What a report says of a record.
+
+        Raises:
+            FastinetError: its shard cannot be read.
+        """
+        place = int(self.splits_of(np.array([number]))[0])
+        split, record = self.splits[place], self.record(number)
+        classes = split.manifest.classes
+        known = 0 <= record.label < len(classes)
+        return ImageRef(
+            split.name, number - int(self._starts_of_splits[place]), record.key,
+            classes[record.label].name if known else None,
+        )  # fmt: skip
+
+
+class Fingerprints:
+    """What records are compared by: 8 bytes a record and kind.
+
+    Attributes:
+        payload: XXH3-64 of each payload, uint64.
+        has_payload: which of them could be read.
+        perceptual: :mod:`fastinet.verification.perceptual` hash of each image, uint64.
+        has_perceptual: which images have one: those that can be decoded and are not of a single colour.
+    """
+
+    def __init__(self, records: int, payload: bool, perceptual: bool) -> None:
+        self.payload = np.zeros(records if payload else 0, np.uint64)
+        self.has_payload = np.zeros(records if payload else 0, bool)
+        self.perceptual = np.zeros(records if perceptual else 0, np.uint64)
+        self.has_perceptual = np.zeros(records if perceptual else 0, bool)

@@ -1,0 +1,212 @@
+"""Verification, from the folders to the report: every checksum, what was published, what is there twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+from pathlib import Path
+from typing import Literal
+
+from fastinet import manifest, published
+from fastinet.cpus import available_cpus
+from fastinet.dataset import find_split
+from fastinet.errors import ArgumentError, FastinetError, MissingFileError
+from fastinet.progress import meter
+from fastinet.verification.duplicates import find_exact, find_perceptual
+from fastinet.verification.expectations import broken_expectations
+from fastinet.verification.hamming import MAX_DISTANCE
+from fastinet.verification.records import Fingerprints, Records, Split
+from fastinet.verification.report import DuplicateReport, VerifyReport
+from fastinet.verification.shards import ShardResult, ShardTask, check_shard
+from fastinet.verification.tally import Tally
+
+__all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
+
+DUPLICATES = ("none", "exact", "perceptual")
+FAIL_ON = ("duplicates", "overlap")
+
+# If the bits were random, unrelated images would come as near once in 10**11 pairs: a dozen pairs among the
+# 1.28 million images of ILSVRC-2012. Of 500 ImageNet photographs it finds all copies that were encoded again,
+# resized or made grey, 98% of those brighter by a fifth, and 98, 74 and 38% of those cropped by 1, 2 and 3% a
+# side (``benchmarks/near_copies.py``).
+DEFAULT_DISTANCE = 6
+
+
+def verify(
+    path: str | os.PathLike[str],
+    *,
+    decode: bool = False,
+    expect: str | None = None,
+    duplicates: Literal["none", "exact", "perceptual"] = "exact",
+    distance: int | None = None,
+    against: str | os.PathLike[str] | None = None,
+    fail_on: Collection[Literal["duplicates", "overlap"]] = (),
+    workers: int | None = None,
+    progress: bool = False,
+) -> VerifyReport:
+    """Reads a whole dataset, compares every checksum, in parallel, and says what is in it.
+
+    Checked are each manifest, each sidecar (tables, keys, entry points, boxes), each payload, the whole of
+    each tar, counts and sizes, and that labels have a class. Nothing stops at the first problem.
+
+    Reported are the balance of the classes, the differences from the published counts and names where the
+    dataset is a known one, labels that contradict the image's name, and images that are there more than once,
+    within a split or across splits. These are remarks, not problems, unless the arguments say otherwise.
+
+    Memory: 9 bytes a record for each kind of duplicates, and while they are searched, 16 bytes a record more
+    for exact and about 50 for perceptual ones.
+
+    Args:
+        path: a split's folder, or a folder of splits: then all of them.
+        decode: also decode every image fully, and compare its size with the recorded one.
+        expect: name of the published dataset (``fastinet.published.names()``) of which each split must be the
+            whole: every difference in counts and names, and every contradicting label, is then a problem.
+        duplicates: "exact": images with the same bytes; "perceptual": also those that look the same, which
+            decodes every image at a reduced size; "none": neither.
+        distance: how many of the 64 bits of two images' perceptual hashes may differ, 0 to 16; None: 6.
+        against: another dataset (a split or several), which is not checked but compared with: images that are
+            also there count as overlap.
+        fail_on: "overlap": an image with the same bytes in two splits is a problem; "duplicates": also within
+            a split. Perceptual candidates never are.
+        workers: shards checked at a time; None: as many as there are CPUs.
+        progress: show progress on stderr.
+
+    Raises:
+        MissingFileError: there is no dataset at `path` or `against`. Everything else is in the report.
+        ArgumentError: the arguments contradict each other, or none of the splits is one of `expect`.
+    """
+    _check_arguments(duplicates, distance, against, fail_on, workers)
+    known = None if expect is None else published.find(expect)
+    started = time.monotonic()
+    root = Path(path)
+    folders = _folders(root)
+    problems: list[FastinetError] = []
+    splits = list(_read(folders, "", problems))
+    tallies = [
+        Tally(s, published.recognise(s.manifest) if known is None else known.split(s.manifest.split),
+              known is not None)
+        for s in splits
+    ]  # fmt: skip
+    if known is not None and splits and not any(known.split(s.manifest.split) for s in splits):
+        raise ArgumentError(
+            f"{root}: {known.title} has {', '.join(known.splits)}, and none of these is here, only "
+            f"{', '.join(s.name for s in splits)}",
+            path=str(root),
+        )
+    if against is not None:
+        others = _folders(Path(against))
+        _refuse_shared(folders, others)
+        splits += _read(others, f"{against}: ", problems, own=False)
+    records = Records(splits)
+    prints = Fingerprints(len(records), duplicates != "none", duplicates == "perceptual")
+    tasks = list(_tasks(records, tallies))
+    results = _check(tasks, decode, prints, workers or available_cpus(), progress)
+    problems += [problem for result in results for problem in result.problems]
+
+    exact: DuplicateReport | None = None
+    perceptual: DuplicateReport | None = None
+    if duplicates != "none":
+        exact, groups = find_exact(records, prints)
+        if duplicates == "perceptual":
+            allowed = DEFAULT_DISTANCE if distance is None else distance
+            perceptual = find_perceptual(records, prints, allowed, groups)
+    contents = tuple(tally.report() for tally in tallies)
+    problems += broken_expectations(root, contents, exact, fail_on)
+    return VerifyReport(
+        root, len(folders), sum(s.own * len(s.manifest.shards) for s in splits),
+        sum(r.records for r in results), sum(r.payload_bytes for r in results),
+        sum(r.decoded for r in results), tuple(problems), time.monotonic() - started,
+        contents, exact, perceptual,
+    )  # fmt: skip
+
+
+def _check_arguments(
+    duplicates: str,
+    distance: int | None,
+    against: object,
+    fail_on: Collection[str],
+    workers: int | None,
+) -> None:
+    if workers is not None and workers < 1:
+        raise ArgumentError(f"workers must be at least 1, not {workers}")
+    if duplicates not in DUPLICATES:
+        raise ArgumentError(f"duplicates must be one of {', '.join(DUPLICATES)}, not {duplicates!r}")
+    strange = sorted(set(fail_on) - set(FAIL_ON))
+    if strange:
+        raise ArgumentError(f"fail_on takes {' and '.join(FAIL_ON)}, not {strange[0]!r}")
+    if distance is not None and duplicates != "perceptual":
+        raise ArgumentError(f"distance is of perceptual duplicates, and {duplicates!r} are asked for")
+    if distance is not None and not 0 <= distance <= MAX_DISTANCE:
+        raise ArgumentError(f"distance must be 0 to {MAX_DISTANCE} bits, not {distance}")
+    if duplicates == "none" and (fail_on or against is not None):
+        what = "against" if against is not None else "fail_on"
+        raise ArgumentError(f"{what} needs duplicates to be looked for")
+
+
+def _folders(root: Path) -> list[Path]:
+    try:
+        return [find_split(root)]
+    except MissingFileError:
+        raise
+    except ArgumentError:  # several
+        return sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
+
+
+def _read(
+    folders: Sequence[Path], prefix: str, problems: list[FastinetError], own: bool = True
+) -> Iterator[Split]:
+    for folder in folders:
+        try:
+            contents = manifest.read(folder)
+        except FastinetError as error:
+            problems.append(error)
+            continue
+        name = contents.split if len(folders) == 1 else folder.name
+        yield Split(f"{prefix}{name}", folder, contents, own)
+
+
+def _refuse_shared(folders: Sequence[Path], others: Sequence[Path]) -> None:
+    shared = {folder.resolve() for folder in folders} & {folder.resolve() for folder in others}
+    if shared:
+        raise ArgumentError(
+            f"{min(shared)}: is verified itself, and cannot be compared with itself", path=str(min(shared))
+        )
+
+
+def _tasks(records: Records, tallies: Sequence[Tally]) -> Iterator[ShardTask]:
+    """The shards of all splits; the first splits have a tally, those to compare with have none."""
+    specs = iter(records.specs)
+    number = 0
+    for split, tally in zip_longest(records.splits, tallies):
+        start = number
+        for shard in split.manifest.shards:
+            classes = len(split.manifest.classes)
+            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, tally)
+            number += shard.records
+
+
+def _check(
+    tasks: Sequence[ShardTask], decoding: bool, prints: Fingerprints, workers: int, progress: bool
+) -> list[ShardResult]:
+    stop = threading.Event()
+    total = sum(task.spec[2] for task in tasks)
+    with (
+        meter("verifying", total, progress) as shown,
+        ThreadPoolExecutor(workers, thread_name_prefix="fastinet-verify") as pool,
+    ):
+
+        def work(task: ShardTask) -> ShardResult:
+            result = check_shard(task, decoding, prints, stop)
+            shown.advance(task.spec[2], result.payload_bytes)
+            return result
+
+        try:
+            return list(pool.map(work, tasks))
+        except BaseException:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+            raise
