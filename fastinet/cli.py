@@ -130,8 +130,11 @@ def inspect(
     path: Path, split: tuple[str, ...], html: Path | None, json_file: Path | None, images: int, seed: int
 ) -> None:
     """Tell what the dataset in DIR holds: classes, sizes, formats, oddities, boxes, and how it was made."""
+    from fastinet import pages
     from fastinet.inspection import inspect as run
 
+    if html is not None:
+        pages.prepare(html)
     report = run(path, split=split or None, seed=seed, progress=True)
     _print(report)
     if json_file is not None:
@@ -267,8 +270,11 @@ def bench(
     **options: Any,
 ) -> None:
     """Measure how fast the split in DIR loads on this machine."""
+    from fastinet import pages
     from fastinet.benchmarking import bench as run
 
+    if html is not None:
+        pages.prepare(html)
     report = run(path, threads=threads or None, classes=classes or None, **options)
     _print(report)
     if json_file is not None:

@@ -113,6 +113,7 @@ def _sizes(grid: SizeGrid) -> tuple[HeatMap, Chart, Chart]:
     low, high = int(used[0]) // step * step, -(-(int(used[-1]) + 1) // step) * step
     cells = grid.counts[low:high, low:high]
     ticks = log_ticks(2 ** (low / step), 2 ** (high / step), lambda v: f"{v:,.0f}")
+    ticks = spaced(ticks, 12)
 
     def title(i: int) -> str:
         first, last = 2 ** ((low + i) / step), 2 ** ((low + i + 1) / step)

@@ -33,12 +33,23 @@ _LISTED = 100  # bad files
 
 
 @dataclass(frozen=True)
+class Row:
+    """Pictures side by side, of one height; `room` is what they leave, in heights."""
+
+    pictures: Sequence[Thumbnail]
+
+    @property
+    def room(self) -> float:
+        return round(max(0.0, _PER_ROW - sum(picture.aspect for picture in self.pictures)), 3)
+
+
+@dataclass(frozen=True)
 class SplitPage:
     """What the template shows of one split."""
 
     facts: SplitFacts
     figures: Figures
-    sheet: Sequence[Sequence[Thumbnail]]
+    sheet: Sequence[Row]
     oddities: Sequence[tuple[Oddity, Sequence[Thumbnail]]]
     boxes: Sequence[Thumbnail]
     made_by: Sequence[tuple[str, Any]]
@@ -58,7 +69,7 @@ def write(
     inspection: Inspection, file: str | os.PathLike[str], images: int, progress: bool
 ) -> list[tuple[str, str]]:
     """As :meth:`Inspection.write_html`."""
-    pages.require_jinja()
+    pages.prepare(file)
     if images < 0:
         raise ArgumentError(f"images must be at least 0, not {images}")
     splits = list(inspection.splits.values())
@@ -151,7 +162,7 @@ def _evenly(split: SplitFacts, seed: int) -> list[int]:
     return [int(i) for i in found[np.argsort(priorities(found, seed + 1), kind="stable")]]
 
 
-def _rows(pictures: Iterable[Thumbnail]) -> list[list[Thumbnail]]:
+def _rows(pictures: Iterable[Thumbnail]) -> list[Row]:
     """Rows of about the same length, of those that have a picture."""
     rows: list[list[Thumbnail]] = [[]]
     for picture in pictures:
@@ -160,9 +171,8 @@ def _rows(pictures: Iterable[Thumbnail]) -> list[list[Thumbnail]]:
         if sum(p.aspect for p in rows[-1]) + picture.aspect / 2 > _PER_ROW:
             rows.append([])
         rows[-1].append(picture)
-    if len(rows) > 1 and sum(p.aspect for p in rows[-1]) < _PER_ROW * 0.8:
-        rows.pop()
-    return [row for row in rows if row]
+    made = [Row(row) for row in rows if row]
+    return made[:-1] if len(made) > 1 and made[-1].room > 0.2 * _PER_ROW else made
 
 
 def _records(split: SplitFacts, oddity: Oddity) -> list[int]:

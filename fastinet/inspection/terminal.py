@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from fastinet.inspection.wording import class_name, made_by, plural, share, size
 
 __all__ = ["render"]
 
+# What a terminal would obey, or could not show: controls, and bytes of names that are no UTF-8.
+_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LISTED = 5
 
@@ -25,12 +28,12 @@ def render(inspection: Inspection) -> RenderableType:
     """Each split under its name: a label, then what it says."""
     parts: list[RenderableType] = []
     for split in inspection.splits.values():
-        title = Text.assemble((str(split.path), "bold"), ("  " + _headline(split), ""))
+        title = Text.assemble((_plain(str(split.path)), "bold"), ("  " + _headline(split), ""))
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column(overflow="fold")
         for label, lines in _rows(split):
-            table.add_row(label, Text("\n".join(lines)))
+            table.add_row(label, Text(_plain("\n".join(lines))))
         parts += [title, Padding(table, (0, 0, 1, 2))]
     return Group(*parts)
 
@@ -95,9 +98,10 @@ def _line(values: Distribution, unit: str) -> str:
     low, q1, median, q3, high = (
         size_of(v) if unit == "B" else f"{v:,}" for v in map(values.quantile, (0, 0.25, 0.5, 0.75, 1))
     )
+    middle = f"half of them {q1} to {q3}" if q1 != q3 else f"half of them {q1}"
     end = "" if unit == "B" else f" {unit}"
     bars = _spark(values.histogram(edges))
-    return f"{low} to {high}{end}, half of them {q1} to {q3}, median {median}\n{bars}"
+    return f"{low} to {high}{end}, {middle}, median {median}\n{bars}"
 
 
 def _shape(split: SplitFacts) -> str:
@@ -145,6 +149,10 @@ def _some(entries: Sequence[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     yield from entries[:_LISTED]
     if len(entries) > _LISTED:
         yield "...", f"{len(entries) - _LISTED:,} more in report.json"
+
+
+def _plain(text: str) -> str:
+    return _UNSAFE.sub("\ufffd", text)
 
 
 def _spark(values: npt.NDArray[np.int64]) -> str:

@@ -5,6 +5,6 @@ has placed. A page loads nothing: its Content-Security-Policy lets it have data 
 hash it names, so that text out of a dataset stays text.
 """
 
-from fastinet.pages.rendering import render, require_jinja, write
+from fastinet.pages.rendering import prepare, render, write
 
-__all__ = ["render", "require_jinja", "write"]
+__all__ = ["prepare", "render", "write"]

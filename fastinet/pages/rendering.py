@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import base64
+import errno
 import hashlib
 import os
 from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, _core
-from fastinet.errors import UnsupportedError
+from fastinet.errors import ShardIOError, UnsupportedError
 
-__all__ = ["render", "require_jinja", "write"]
+__all__ = ["prepare", "render", "write"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def require_jinja() -> Any:
-    """The module ``jinja2``.
+def prepare(file: str | os.PathLike[str]) -> None:
+    """Finds out, before the work that a page takes, what would keep it from being written.
 
     Raises:
-        UnsupportedError: it is not installed.
+        UnsupportedError: Jinja2 is not installed.
+        ShardIOError: its folder is missing or closed to us, or the file is a folder itself.
     """
-    try:
-        import jinja2
-    except ImportError:
-        raise UnsupportedError("pages need Jinja2: pip install 'fastinet[html]'") from None
-    return jinja2
+    _jinja()
+    path = Path(file)
+    for hinders, reason in (
+        (path.is_dir(), errno.EISDIR),
+        (not path.parent.is_dir(), errno.ENOENT),
+        (not os.access(path.parent, os.W_OK), errno.EACCES),
+    ):
+        if hinders:
+            problem = f"{path}: cannot write the page: {os.strerror(reason)}"
+            raise ShardIOError(problem, path=str(path), errno=reason)
 
 
 def render(template: str, script: str | None = None, **values: Any) -> str:
@@ -40,7 +47,7 @@ def render(template: str, script: str | None = None, **values: Any) -> str:
     Raises:
         UnsupportedError: Jinja2 is not installed.
     """
-    jinja2 = require_jinja()
+    jinja2 = _jinja()
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
@@ -62,3 +69,11 @@ def write(file: str | os.PathLike[str], page: str) -> None:
     """
     # File names that are not UTF-8 may be on the page.
     _core.write_file(os.fsencode(file), page.encode("utf-8", "backslashreplace"))
+
+
+def _jinja() -> Any:
+    try:
+        import jinja2
+    except ImportError:
+        raise UnsupportedError("pages need Jinja2: pip install 'fastinet[html]'") from None
+    return jinja2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
@@ -259,6 +260,20 @@ def test_the_command_prints_the_facts_and_writes_them_as_json(
     assert told["boxes"]["boxes"] == 4
     assert run(monkeypatch, "inspect", odd, "--split", "test") == 2
     assert "no split 'test'; there is train" in capsys.readouterr().err
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
+    from splits import jpeg_items, write_split
+
+    from fastinet import manifest
+
+    folder = write_split(tmp_path / "train", jpeg_items(3, classes=2), classes=2)
+    written = manifest.read(folder)
+    names = (manifest.ClassInfo("a\x1b[2J", ("[red]x\x07",)), manifest.ClassInfo("b\udcff"))
+    manifest.write(folder, dataclasses.replace(written, classes=(*names, manifest.ClassInfo("c"))))
+    printed = _printed(folder)
+    assert "[red]x\ufffd (a\ufffd[2J)" in printed
+    assert not set(printed) & {"\x1b", "\x07", "\udcff"}
 
 
 def test_real_photographs_are_told_as_pillow_sees_them(tmp_path: Path) -> None:
