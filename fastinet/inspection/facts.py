@@ -51,7 +51,7 @@ class ColumnFacts:
     bytes: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BoxFacts:
     """Bounding boxes.
 
@@ -79,7 +79,7 @@ class BoxFacts:
     examples: Sequence[int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SplitFacts:
     """One split. Sizes are those of the stored images, before their EXIF orientation.
 
@@ -194,7 +194,7 @@ class SplitFacts:
         }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inspection:
     """What :func:`fastinet.inspect` found. ``rich`` prints it; ``write_html`` makes a page of it.
 

@@ -15,6 +15,7 @@ import pytest
 from folders import small_jpeg, write_tree
 from images import shared_files
 from PIL import Image
+from splits import jpeg_items, write_split
 from test_boxes import voc
 from test_cli import run
 from wordnet_files import EDGES, WORDS
@@ -285,6 +286,28 @@ def test_boxes_lie_where_the_annotation_says_with_their_class_word(
     assert edges == pytest.approx((0.2, 0.2, 0.8, 0.7), abs=0.02)
     inside = pixels[int(height * 0.55), int(width * 0.5)]
     assert inside[1] > 120 > max(inside[0], inside[2])  # the green of the object
+
+
+@needs_browser
+def test_classes_without_a_hierarchy_are_a_flat_list_that_grows_on_request(
+    chromium: browser.Browser, tmp_path: Path
+) -> None:
+    write_split(tmp_path / "train", jpeg_items(3, classes=3), classes=450)
+    fastinet.inspect(tmp_path).write_html(tmp_path / "page.html")
+    with chromium.visit(tmp_path / "page.html") as visit:
+        page = visit.page
+        rows = page.get_by_role("tree").get_by_role("treeitem")
+        assert rows.count() == 200
+        page.get_by_role("button", name="250 more").click()
+        assert rows.count() == 400
+        page.get_by_role("searchbox").fill("WORD 449")
+        page.locator("#results button").click()
+        assert page.locator("#detail .none").inner_text() == "No images here."
+        page.get_by_role("searchbox").fill("")
+        page.get_by_role("tree").wait_for()
+        assert page.locator("[role=treeitem][aria-selected=true] .word").inner_text() == "word 449"
+        assert page.locator("#map").is_hidden()
+        assert visit.complaints == visit.requests == []
 
 
 @needs_browser

@@ -53,26 +53,38 @@
     return nodes;
   };
 
-  // Adds rows to a list, ROWS at a time.
+  // Adds rows to a list: the first ROWS, and as many again whenever its last row, a button, is pressed.
+  const growing = new WeakMap();  // of lists that have more rows: what adds them
   const fill = (list, nodes, row) => {
     let shown = 0;
+    let rest = null;
     const more = () => {
+      if (rest) rest.remove();
+      growing.delete(list);
       for (const node of nodes.slice(shown, shown + ROWS)) list.append(row(node));
       shown += ROWS;
       if (shown >= nodes.length) return;
-      const item = make("li");
-      item.setAttribute("role", "none");
-      const button = make("button", "more", `${plural(nodes.length - shown, "more", "more")}`);
+      growing.set(list, more);
+      rest = make("li");
+      rest.setAttribute("role", "none");
+      const button = make("button", "more", `${count(nodes.length - shown)} more`);
       button.addEventListener("click", () => {
-        const last = item.previousElementSibling;
-        item.remove();
+        const last = rest.previousElementSibling;
         more();
-        if (last && last.nextElementSibling) focusItem(last.nextElementSibling);
+        focusItem(last.nextElementSibling);
       });
-      item.append(button);
-      list.append(item);
+      rest.append(button);
+      list.append(rest);
     };
     more();
+  };
+  // The row of a node, which may be among those that have not been asked for yet.
+  const rowOf = (list, node) => {
+    for (;;) {
+      const found = [...list.children].find((child) => nodeOf.get(child) === node);
+      if (found || !growing.has(list)) return found;
+      growing.get(list)();
+    }
   };
 
   // The tree. An item is built when its parent opens; a node below several parents has several items.
@@ -154,14 +166,12 @@
     }
   });
 
-  // Opens the tree down to a node; lists longer than ROWS may not show it.
+  // Opens the tree down to a node.
   const reveal = (node) => {
     let list = tree;
     let li = null;
     for (const step of path(node)) {
-      const next = [...list.children].find((child) => nodeOf.get(child) === step);
-      if (!next) break;
-      li = next;
+      li = rowOf(list, step);
       if (step !== node) {
         open(li);
         list = group(li);
