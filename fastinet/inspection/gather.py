@@ -55,13 +55,11 @@ def inspect(
     if not 0 <= seed < 2**64:
         raise ArgumentError(f"seed must be from 0 to 2**64 - 1, not {seed}")
     datasets = [Dataset(folder) for folder in _folders(Path(path), split)]
+    if len({dataset.split for dataset in datasets}) != len(datasets):
+        named = ", ".join(f"{dataset.path.name}: {dataset.split}" for dataset in datasets)
+        raise FormatError(f"{path}: splits of the same name: {named}; choose with split", path=str(path))
     with meter("inspecting", sum(map(len, datasets)), progress) as shown:
         found = {dataset.split: _Pass(dataset, seed).run(shown) for dataset in datasets}
-    if len(found) != len(datasets):
-        names = ", ".join(str(dataset.path) for dataset in datasets)
-        raise FormatError(
-            f"{path}: two of its splits call themselves by the same name: {names}", path=str(path)
-        )
     return Inspection(Path(path), seed, found)
 
 

@@ -188,6 +188,15 @@ def test_all_splits_are_inspected_or_those_that_are_asked_for(two_splits: Path) 
         fastinet.inspect(two_splits, split=["val", "test"])
 
 
+def test_copies_of_a_split_beside_each_other_are_told_apart_by_their_folders(two_splits: Path) -> None:
+    shutil.copytree(two_splits / "val", two_splits / "val-copy")
+    with pytest.raises(
+        errors.FormatError, match="splits of the same name: train: train, val: val, val-copy: val"
+    ):
+        fastinet.inspect(two_splits)
+    assert fastinet.inspect(two_splits, split="val-copy").splits["val"].records == 2
+
+
 def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) -> None:
     train = two_splits / "train"
     sidecar = train / "train-000000.idx"
