@@ -12,14 +12,21 @@ if TYPE_CHECKING:
     from fastinet.benchmarking import bench as bench
     from fastinet.conversion import convert as convert
     from fastinet.exporting import export as export
+    from fastinet.inspection import inspect as inspect
     from fastinet.verification import verify as verify
 
-__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "verify"]
+__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "verify"]
 
 __version__ = "0.1.0"
 
 # What a training job does not need is imported when it is first asked for.
-_LAZY = {"bench": "benchmarking", "convert": "conversion", "export": "exporting", "verify": "verification"}
+_LAZY = {
+    "bench": "benchmarking",
+    "convert": "conversion",
+    "export": "exporting",
+    "inspect": "inspection",
+    "verify": "verification",
+}
 
 
 def __getattr__(name: str) -> Any:

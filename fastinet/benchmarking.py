@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import statistics
 import time
 from collections.abc import Sequence
@@ -46,15 +47,27 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """What :func:`bench` measured, and of what."""
+    """What :func:`bench` measured, and of what.
+
+    Attributes:
+        path: the split's folder.
+        work: "train" or "eval".
+        records: images in an epoch.
+        batch_size, size, dtype, layout, seconds, repeats, classes: as they were given.
+        machine: its CPU and system, the versions of what ran, and when.
+        results: one for each number of threads.
+    """
 
     path: str
     work: str
     records: int
     batch_size: int
+    size: int
     dtype: str
     layout: str
+    seconds: float
     repeats: int
+    classes: Sequence[str | int] | None
     machine: dict[str, Any]
     results: Sequence[BenchResult] = field(default_factory=tuple)
 
@@ -74,6 +87,29 @@ class BenchReport:
         machine = ", ".join(f"{value}" if name in ("cpu", "system") else f"{name} {value}"
                             for name, value in self.machine.items())  # fmt: skip
         return Group(table, Text(machine, style="dim"))
+
+    @property
+    def command(self) -> str:
+        """The command line that measures the same."""
+        words = ["fastinet", "bench", self.path, "--work", self.work]
+        for result in self.results:
+            words += ["--threads", str(result.threads)]
+        for name in self.classes or ():
+            words += ["--classes", str(name)]
+        for option in ("batch_size", "size", "dtype", "layout", "seconds", "repeats"):
+            words += ["--" + option.replace("_", "-"), str(getattr(self, option))]
+        return shlex.join(words)
+
+    def write_html(self, file: str | os.PathLike[str]) -> None:
+        """Writes the figures as one self-contained page with charts.
+
+        Raises:
+            UnsupportedError: Jinja2 is not installed (``pip install 'fastinet[html]'``).
+            ShardIOError: the file cannot be written.
+        """
+        from fastinet.benchmark_page import write
+
+        write(self, file)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for ``json.dump``."""
@@ -120,7 +156,6 @@ def bench(
     dataset = Dataset(path)
     chosen = None if classes is None else dataset.select(*classes)
     records = len(dataset if chosen is None else chosen)
-    report = BenchReport(str(Path(path)), work, records, batch_size, dtype, layout, repeats, _machine())
     results = []
     for count in threads or _powers_of_two(available_cpus()):
         loader = _loader(dataset if chosen is None else chosen, work, count, batch_size, size, dtype, layout)
@@ -140,7 +175,20 @@ def bench(
                 megabytes_per_second=rate * mean_bytes / 1e6,
             )
         )
-    return BenchReport(**{**report.__dict__, "results": tuple(results)})
+    return BenchReport(
+        path=str(Path(path)),
+        work=work,
+        records=records,
+        batch_size=batch_size,
+        size=size,
+        dtype=dtype,
+        layout=layout,
+        seconds=seconds,
+        repeats=repeats,
+        classes=None if classes is None else tuple(classes),
+        machine=_machine(),
+        results=tuple(results),
+    )
 
 
 @dataclass

@@ -156,6 +156,35 @@ def verify(path: Path, json_file: Path | None, **options: Any) -> None:
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--split", multiple=True, help="Only this split of the dataset in DIR; repeatable.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
+              help="Also write a page to look at: one file, which needs no network.")  # fmt: skip
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE",
+              help="Also write the figures there.")  # fmt: skip
+@click.option("--images", type=int, default=1000, show_default=True,
+              help="Samples of the classes on the page, about 4 KB each.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of samples.")
+def inspect(
+    path: Path, split: tuple[str, ...], html: Path | None, json_file: Path | None, images: int, seed: int
+) -> None:
+    """Tell what the dataset in DIR holds: classes, sizes, formats, oddities, boxes, and how it was made."""
+    from fastinet import pages
+    from fastinet.inspection import inspect as run
+
+    if html is not None:
+        pages.prepare(html)
+    report = run(path, split=split or None, seed=seed, progress=True)
+    _print(report)
+    if json_file is not None:
+        _write_json(json_file, report.to_json())
+    if html is not None:
+        for key, reason in report.write_html(html, images=images, progress=True):
+            click.echo(f"fastinet: {key}: {reason}", err=True)
+        click.echo(f"{html}: {html.stat().st_size / 1e6:.1f} MB")
+
+
+@cli.command()
+@click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("dst", type=click.Path(path_type=Path))
 @click.option("--to", type=click.Choice(["imagefolder", "webdataset"]), default="imagefolder",
               show_default=True, help="Layout of DST.")  # fmt: skip
@@ -269,16 +298,27 @@ def classes(path: Path, queries: tuple[str, ...]) -> None:
 @click.option("--seconds", type=float, default=3.0, show_default=True, help="Least duration of a run.")
 @click.option("--repeats", type=int, default=3, show_default=True, help="Runs for each number of threads.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Also write the figures there.")
+@click.option("--html", type=click.Path(path_type=Path), help="Also write them as a page with charts.")
 def bench(
-    path: Path, threads: tuple[int, ...], classes: tuple[str, ...], json_file: Path | None, **options: Any
+    path: Path,
+    threads: tuple[int, ...],
+    classes: tuple[str, ...],
+    json_file: Path | None,
+    html: Path | None,
+    **options: Any,
 ) -> None:
     """Measure how fast the split in DIR loads on this machine."""
+    from fastinet import pages
     from fastinet.benchmarking import bench as run
 
+    if html is not None:
+        pages.prepare(html)
     report = run(path, threads=threads or None, classes=classes or None, **options)
     _print(report)
     if json_file is not None:
         _write_json(json_file, report.to_json())
+    if html is not None:
+        report.write_html(html)
 
 
 def _write_json(path: Path, value: object) -> None:

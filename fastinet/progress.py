@@ -42,9 +42,10 @@ class Meter:
             self._show()
 
     def text(self) -> str:
-        """Rates so far."""
+        """Rates so far; that of the bytes where any are counted."""
         seconds = max(time.monotonic() - self._start, 1e-6)
-        return f"{self.records / seconds:,.0f} images/s, {self.bytes / seconds / 1e6:,.0f} MB/s"
+        rate = f"{self.records / seconds:,.0f} images/s"
+        return f"{rate}, {self.bytes / seconds / 1e6:,.0f} MB/s" if self.bytes else rate
 
     def _of(self) -> str:
         return "?" if self.total is None else f"{self.total:,}"

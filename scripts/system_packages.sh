@@ -13,6 +13,8 @@ need() {  # need PACKAGE COMMAND...: the Debian package that makes the command s
 fuzzer_runtime() { compgen -G "$(clang++ -print-runtime-dir)/libclang_rt.fuzzer-*" \
   || compgen -G "$(clang++ -print-resource-dir)/lib/*/libclang_rt.fuzzer*"; }
 python_headers() { "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; }
+# Any of these will do; Ubuntu has Chromium as a snap only, so there the tests of pages need an installed Chrome.
+browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || grep -q '^ID=ubuntu' /etc/os-release; }
 
 need git command -v git
 need g++ command -v g++
@@ -28,6 +30,7 @@ need libclang-rt-dev fuzzer_runtime
 need python3 command -v "$python"
 need python3-venv "$python" -c 'import ensurepip, venv'
 need python3-dev python_headers
+need chromium browser
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 install="apt-get install --yes --no-install-recommends ${missing[*]}"

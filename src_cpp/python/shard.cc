@@ -96,6 +96,21 @@ py::object boxes_tuple(const ShardedDataset::Handle& handle) {
   return py::make_tuple(boxes.width, boxes.height, rows);
 }
 
+py::tuple boxes_arrays(const BoxTable& table) {
+  const auto records = static_cast<py::ssize_t>(table.counts.size());
+  py::array_t<int64_t> counts(records, table.counts.data());
+  py::array_t<int32_t> sizes(std::vector<py::ssize_t>{records, 2});
+  int32_t* out = sizes.mutable_data();
+  for (const auto& [width, height] : table.sizes) *out++ = width, *out++ = height;
+  py::array_t<int32_t> rows(std::vector<py::ssize_t>{static_cast<py::ssize_t>(table.rows.size()), 6});
+  out = rows.mutable_data();
+  for (const Box& b : table.rows) {
+    for (const int32_t value : {b.label, b.xmin, b.ymin, b.xmax, b.ymax, static_cast<int32_t>(b.flags)})
+      *out++ = value;
+  }
+  return py::make_tuple(counts, sizes, rows);
+}
+
 ImageFacts facts_of(int32_t width, int32_t height, int32_t orientation, const std::string& format, bool clean,
                     const py::bytes& entry_points) {
   const std::string_view bytes = entry_points;
@@ -130,6 +145,8 @@ void bind_record(py::module_& m) {
 }
 
 void bind_dataset(py::module_& m) {
+  PYBIND11_NUMPY_DTYPE(RecordFacts, label, width, height, payload_bytes, entry_points_bytes, orientation,
+                       format, clean, boxes);
   py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
       .def(py::init([](const std::vector<SpecTuple>& tuples) {
              std::vector<ShardSpec> specs;
@@ -174,6 +191,26 @@ void bind_dataset(py::module_& m) {
             py::list out;
             for (const std::string& key : keys) out.append(text(key));
             return out;
+          },
+          py::arg("first"), py::arg("count"))
+      .def(
+          "facts",
+          [](const ShardedDataset& d, int64_t first, int64_t count) {
+            py::array_t<RecordFacts> out(std::max<int64_t>(count, 0));
+            RecordFacts* const data = out.mutable_data();
+            const py::gil_scoped_release release;
+            d.facts(first, count, data);
+            return out;
+          },
+          py::arg("first"), py::arg("count"))
+      .def(
+          "boxes",
+          [](const ShardedDataset& d, int64_t first, int64_t count) {
+            const BoxTable table = [&] {
+              const py::gil_scoped_release release;
+              return d.boxes(first, count);
+            }();
+            return boxes_arrays(table);
           },
           py::arg("first"), py::arg("count"));
   m.def(

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "shard/boxes.h"
 
 namespace fastinet {
 namespace {
@@ -114,7 +115,13 @@ struct ShardedDataset::Impl {
       const auto [number, start] = dataset.locate(first);
       const int64_t take = std::min(count, specs[static_cast<size_t>(number)].record_count - start);
       const MappedSidecar index(specs[static_cast<size_t>(number)]);
-      for (int64_t i = start; i < start + take; ++i) visit(index.sidecar(), i);
+      for (int64_t i = start; i < start + take; ++i) {
+        try {
+          visit(index.sidecar(), i);
+        } catch (const Error& e) {
+          throw e.within({.path = index.file().path(), .record = i});
+        }
+      }
       index.file().check_intact();
       first += take;
       count -= take;
@@ -210,6 +217,33 @@ std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) cons
   impl_->scan(*this, first, count,
               [&](const Sidecar& sidecar, int64_t i) { keys.emplace_back(sidecar.key(i)); });
   return keys;
+}
+
+void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const {
+  impl_->scan(*this, first, count, [&](const Sidecar& sidecar, int64_t i) {
+    const format::Record entry = sidecar.entry(i);
+    const RecordView r = sidecar.record(i);
+    *out++ = {r.label,
+              r.width,
+              r.height,
+              entry.payload_size,
+              entry.entry_points_size,
+              static_cast<uint8_t>(r.orientation),
+              r.format,
+              r.clean,
+              !r.boxes.empty()};
+  });
+}
+
+BoxTable ShardedDataset::boxes(int64_t first, int64_t count) const {
+  BoxTable table;
+  impl_->scan(*this, first, count, [&](const Sidecar& sidecar, int64_t i) {
+    const Boxes boxes = decode_boxes(sidecar.record(i).boxes);
+    table.counts.push_back(static_cast<int64_t>(boxes.boxes.size()));
+    table.sizes.emplace_back(boxes.width, boxes.height);
+    table.rows.insert(table.rows.end(), boxes.boxes.begin(), boxes.boxes.end());
+  });
+  return table;
 }
 
 }  // namespace fastinet

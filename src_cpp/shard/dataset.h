@@ -12,6 +12,26 @@
 
 namespace fastinet {
 
+// What the record table says of one record, for looking at many at once.
+struct RecordFacts {
+  int32_t label = -1;
+  int32_t width = 0;
+  int32_t height = 0;
+  uint32_t payload_bytes = 0;
+  uint32_t entry_points_bytes = 0;
+  uint8_t orientation = 1;
+  PayloadFormat format = PayloadFormat::kUnknown;
+  bool clean = false;
+  bool boxes = false;  // whether it has any
+};
+
+// Boxes of several records in a row.
+struct BoxTable {
+  std::vector<int64_t> counts;                     // of each record
+  std::vector<std::pair<int32_t, int32_t>> sizes;  // width and height of each, as Boxes; 0 by 0 without boxes
+  std::vector<Box> rows;
+};
+
 // Safe for concurrent use. A shard is mapped and validated when it is first touched, and stays mapped
 // (without a file descriptor) until the dataset and all handles are gone.
 class ShardedDataset {
@@ -57,6 +77,12 @@ class ShardedDataset {
 
   // Keys of the same, in order.
   std::vector<std::string> keys(int64_t first, int64_t count) const;
+
+  // The same records' facts into `out`.
+  void facts(int64_t first, int64_t count, RecordFacts* out) const;
+
+  // The same records' boxes. Throws Error{kFormat} naming sidecar and record.
+  BoxTable boxes(int64_t first, int64_t count) const;
 
  private:
   struct Impl;

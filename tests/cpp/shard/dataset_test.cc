@@ -7,6 +7,7 @@
 
 #include "base/hash.h"
 #include "shard/boxes.h"
+#include "shard/format.h"
 #include "shard/support.h"
 
 namespace fastinet {
@@ -45,6 +46,45 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
   dataset.payload_hashes(4, 3, hashes.data());
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(hashes[i], xxh3(dataset.record(4 + i).record.payload));
   EXPECT_EQ(dataset.keys(4, 2), (std::vector<std::string>{"a/4", "b/0"}));
+}
+
+TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
+  const TempFolder folder;
+  const ShardedDataset dataset({make_shard(folder, "a", 5), make_shard(folder, "b", 3, 5)});
+  std::vector<RecordFacts> facts(6);
+  dataset.facts(2, 6, facts.data());
+  const BoxTable table = dataset.boxes(2, 6);
+  ASSERT_EQ(table.counts.size(), 6u);
+  ASSERT_EQ(table.sizes.size(), 6u);
+  size_t row = 0;
+  for (size_t i = 0; i < 6; ++i) {
+    const RecordView r = dataset.record(static_cast<int64_t>(i) + 2).record;
+    EXPECT_EQ(facts[i].label, r.label);
+    EXPECT_EQ(facts[i].width, r.width);
+    EXPECT_EQ(facts[i].height, r.height);
+    EXPECT_EQ(facts[i].payload_bytes, r.payload.size());
+    EXPECT_EQ(facts[i].entry_points_bytes, r.entry_points.size());
+    EXPECT_EQ(facts[i].orientation, r.orientation);
+    EXPECT_EQ(facts[i].format, r.format);
+    EXPECT_EQ(facts[i].clean, r.clean);
+    EXPECT_EQ(facts[i].boxes, !r.boxes.empty());
+    const Boxes boxes = decode_boxes(r.boxes);
+    EXPECT_EQ(table.counts[i], static_cast<int64_t>(boxes.boxes.size()));
+    EXPECT_EQ(table.sizes[i], std::pair(boxes.width, boxes.height));
+    for (const Box& box : boxes.boxes) EXPECT_EQ(table.rows.at(row++), box);
+  }
+  EXPECT_EQ(row, table.rows.size());
+}
+
+TEST(ShardedDataset, MalformedBoxesOfARangeAreAnErrorThatNamesSidecarAndRecord) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 4);
+  // The boxes are the last section: records 1 and 3 have one each, whose count is its first byte.
+  flip_byte(spec.index_path, spec.index_size - (sizeof(format::BoxesHead) + sizeof(format::BoxEntry)));
+  const ShardedDataset dataset({spec});
+  const Error e = error_of([&] { dataset.boxes(0, 4); });
+  EXPECT_EQ(e.kind(), ErrorKind::kFormat);
+  expect_mentions(e, "a.idx: record 3: size of the boxes does not fit their count");
 }
 
 TEST(ShardedDataset, RefusesAnIndexOutsideOfTheDataset) {

@@ -1,0 +1,154 @@
+"""What is out of the ordinary about images, from the sidecars and from what the conversion wrote down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core
+from fastinet.conversion.layout import REPORT
+from fastinet.conversion.names import FILE as NAMES
+from fastinet.conversion.report import SplitReport
+from fastinet.errors import FormatError, ShardIOError
+
+__all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "read_report"]
+
+FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP")  # by FORMAT.md's numbers
+JPEG = 1
+
+_SUFFIXES = {
+    "jpg": 1, "jpeg": 1, "jpe": 1, "jfif": 1, "png": 2, "gif": 3, "bmp": 4, "dib": 4, "tif": 5, "tiff": 5,
+    "webp": 6,
+}  # fmt: skip
+
+Facts = npt.NDArray[np.void]
+Mask = npt.NDArray[np.bool_]
+
+# What sidecars tell, as a mask over their facts.
+KINDS: Mapping[str, Callable[[Facts], Mask]] = {
+    "not JPEG": lambda f: (f["format"] != JPEG) & (f["format"] != 0),
+    "no known format": lambda f: f["format"] == 0,
+    "size not known": lambda f: (f["width"] == 0) | (f["height"] == 0),
+    "EXIF-rotated": lambda f: f["orientation"] > 1,
+    "JPEG without entry points": lambda f: (f["format"] == JPEG) & (f["entry_points_bytes"] == 0),
+    "under 32 pixels": lambda f: (np.minimum(f["width"], f["height"]) < 32) & (f["width"] > 0),
+    "without a label": lambda f: f["label"] < 0,
+}
+
+# The conversion's remarks, of which those that sidecars tell, too, are left to them.
+_TOLD_BY_SIDECARS = {"EXIF-rotated", "under 32 pixels", "neither JPEG nor another common format",
+                     "PNG", "GIF", "BMP", "TIFF", "WEBP", "WebP"}  # fmt: skip
+
+MEANINGS = {
+    "not JPEG": "Another format, whatever the file's name says. Pillow decodes these, at its speed.",
+    "no known format": "Bytes that begin like no common image format.",
+    "size not known": "No decoder accepted these files when they were converted or indexed.",
+    "EXIF-rotated": "Stored turned or mirrored. torchvision trains on them as stored, and so does fastinet.",
+    "JPEG without entry points": "Decoded from the first row on: progressive, CMYK or unusual files, or a "
+                                 "conversion that was told to leave entry points out.",
+    "under 32 pixels": "A side is shorter than 32 pixels.",
+    "without a label": "Loaders give these the label -1.",
+    "misnamed": "The file's extension promises another format than its bytes are.",
+    "gray": "One channel; decoding repeats it into red, green and blue.",
+    "CMYK": "Four channels for printing; decoding converts them to RGB as Pillow does.",
+    "progressive": "Stored in several passes, which must all be read before the first pixel is final.",
+    "irregular JPEG": "Junk, missing ends or odd headers that Pillow, as arbiter, still reads.",
+}  # fmt: skip
+
+
+def read_report(folder: Path) -> SplitReport | None:
+    """What the conversion wrote down; None for a split that was not converted, or without that file.
+
+    Raises:
+        FormatError: the file is not such a report.
+    """
+    path = folder / REPORT
+    told = _json(path)
+    if told is None:
+        return None
+    try:
+        report = SplitReport.from_json(told)
+        _check(all(isinstance(text, str) for entry in (*report.bad, *report.box_problems) for text in entry))
+        _check(all(type(count) is int for count in report.remarks.values()))
+        _check(all(isinstance(key, str) for keys in report.examples.values() for key in keys))
+        _check(all(isinstance(text, str) for texts in report.notes.values() for text in texts))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise FormatError(
+            f"{path}: not the report of a conversion: {error!r}; remove it to inspect without it",
+            path=str(path),
+        ) from None
+    return report
+
+
+def remarks_of(report: SplitReport) -> dict[str, int]:
+    """The remarks that only the report tells, with their counts."""
+    return {kind: count for kind, count in report.remarks.items() if kind not in _TOLD_BY_SIDECARS and count}
+
+
+class FileNames:
+    """Which records had file names that promise another format than they have, by ``names.json``."""
+
+    def __init__(self, folder: Path, shard_ends: npt.NDArray[np.int64]) -> None:
+        """`shard_ends`: number of records up to and with each shard.
+
+        Raises:
+            FormatError: ``names.json`` is malformed or of another number of shards.
+        """
+        self._ends = shard_ends
+        path = folder / NAMES
+        told = _json(path)
+        self.known = told is not None
+        try:
+            shards = [] if told is None else told
+            self._others: Sequence[Mapping[str, str]] = [dict(shard["others"]) for shard in shards]
+            self._usual = np.array([_promised(shard["extension"]) for shard in shards], np.int64)
+            _check(told is None or len(shards) == len(shard_ends))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FormatError(
+                f"{path}: not the file names of {len(shard_ends)} shards: {error!r}; remove it to inspect "
+                "without it", path=str(path),
+            ) from None  # fmt: skip
+
+    def misnamed(self, first: int, formats: npt.NDArray[np.uint8], core: _core.ShardedDataset) -> Mask:
+        """Of the records from `first` on with these formats, those whose names promise another one."""
+        if not self.known or not len(formats):
+            return np.zeros(len(formats), np.bool_)
+        shards = np.searchsorted(self._ends, np.arange(first, first + len(formats)), side="right")
+        promised = self._usual[shards]
+        if any(self._others[shard] for shard in range(shards[0], shards[-1] + 1)):
+            for place, key in enumerate(core.keys(first, len(formats))):
+                name = self._others[shards[place]].get(key)
+                if name is not None:
+                    promised[place] = _promised(name)
+        wrong: Mask = (promised != 0) & (formats != 0) & (promised != formats)
+        return wrong
+
+
+def _promised(name: str) -> int:
+    """The number of the format that a file name's extension stands for; 0: none."""
+    return _SUFFIXES.get(name.rpartition(".")[2].lower(), 0)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise FormatError(
+            f"{path}: not JSON: {error}; remove it to inspect without it", path=str(path)
+        ) from None
+    except OSError as error:
+        raise ShardIOError(
+            f"{path}: cannot read: {error.strerror}", path=str(path), errno=error.errno
+        ) from None
+
+
+def _check(sound: bool) -> None:
+    if not sound:
+        raise ValueError("a value of the wrong kind")
