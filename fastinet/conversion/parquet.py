@@ -268,9 +268,9 @@ def _damage(path: str, group: int | None = None) -> Iterator[None]:
     except OSError as e:  # also ArrowIOError, which has no errno where the data are wrong
         if e.errno:
             raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
-        raise FormatError(f"{where}: damaged: {e}", path=path) from None
+        raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
     except (pa.ArrowException, UnicodeDecodeError) as e:
-        raise FormatError(f"{where}: damaged: {e}", path=path) from None
+        raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
 
 
 def _open(path: str) -> Any:

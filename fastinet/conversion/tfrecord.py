@@ -15,14 +15,8 @@ from fastinet import _core
 from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Extent, Sample, Survey, Unreadable
 from fastinet.conversion.split_files import choose_split, find_files
-from fastinet.conversion.tfrecord_file import (
-    Example,
-    RawRecord,
-    count_records,
-    looks_like_tfrecord,
-    parse_example,
-    read_records,
-)
+from fastinet.conversion.tf_example import Example, parse_example
+from fastinet.conversion.tfrecord_file import RawRecord, count_records, looks_like_tfrecord, read_records
 from fastinet.conversion.tfrecord_labels import Labels, wnid_of_file
 from fastinet.conversion.voc import Box, BoxSet, clip_box
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, TruncatedError
@@ -33,6 +27,7 @@ _NAME = re.compile(r".+\.tfrec(ords?)?(-\d+-of-\d+)?")
 _BARE_NAME = re.compile(r".+-\d+-of-\d+")  # the earlier scripts' files have no extension
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _INFO = "dataset_info.json"
+_MAX_SIDE = 1 << 24
 _EDGES = tuple(f"image/object/bbox/{edge}" for edge in ("xmin", "ymin", "xmax", "ymax"))
 _BOX_LABEL = "image/object/bbox/label"
 
@@ -168,7 +163,7 @@ class TFRecord:
             error = str(example.error("image/object/bbox", "lists of one length", str(sorted(counts))))
             return BoxSet(0, 0, (), (error,), error)
         width, height = (example.number(f"image/{side}") or 0 for side in ("width", "height"))
-        if not (width > 0 and height > 0):
+        if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
             try:
                 height, width = _core.image_size(np.frombuffer(image, np.uint8), False)
             except ValueError:

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from fastinet.conversion.files import lines_of
-from fastinet.conversion.tfrecord_file import Example
+from fastinet.conversion.tf_example import Example
 from fastinet.errors import ArgumentError, FormatError
 from fastinet.manifest import ClassInfo
 
