@@ -46,11 +46,10 @@ def describe(source: Source, folder: str | os.PathLike[str] | None = None) -> De
         FormatError: one of them is not what its name promises.
     """
     classes = tuple(source.classes)
-    hierarchy = getattr(source, "hierarchy", ())
     if folder is not None:
         found = WordNet.read(folder)
-    elif hierarchy or getattr(source, "described", False):
-        return Description(classes, hierarchy, getattr(source, "synsets", ()))
+    elif hasattr(source, "hierarchy"):
+        return Description(classes, source.hierarchy, getattr(source, "synsets", ()))
     elif classes and all(_WNID.match(c.name) for c in classes):
         place = Path(source.location)
         found = WordNet.find(place, place.parent)

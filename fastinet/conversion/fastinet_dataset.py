@@ -31,7 +31,6 @@ class FastinetDataset:
     """
 
     kind = "fastinet"
-    described = True
 
     def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
         root = Path(os.path.abspath(path))  # noqa: PTH100 - without following links

@@ -49,7 +49,7 @@ class Cell:
             raise
         if data is None:
             raise FormatError(f"{self.path}: row group {self.group}, row {self.row}: no bytes of an image",
-                              path=self.path, record=self.row)  # fmt: skip
+                              path=self.path)  # fmt: skip
         return data
 
 
@@ -71,7 +71,7 @@ class _Cursor:
                 batch = next(self._batches, None)
             if batch is None:
                 raise FormatError(f"{self.place[0]}: row group {self.place[2]}: ends before row {row}",
-                                  path=self.place[0], record=row)  # fmt: skip
+                                  path=self.place[0])  # fmt: skip
             values = batch.column(0)
             self._values = values.field("bytes") if self.place[1].endswith(".bytes") else values
             self.next, self._end = self._end, self._end + batch.num_rows
@@ -162,7 +162,7 @@ class Parquet:
                     boxes = _boxes(values.get(columns.boxes), where, path)
                     yield Sample(
                         make_key(name), cell, label, size, f"{path.name}/{number}/{name}", stamp,
-                        values.get(columns.annotation) or "", boxes,
+                        _annotation(values.get(columns.annotation), where, path), boxes,
                     )  # fmt: skip
                     number += 1
 
@@ -209,9 +209,10 @@ def _columns(schema: Any, path: Path) -> _Columns:
             f"{path}: expected columns image{{bytes,path}} and label, found "
             + (", ".join(f"{field.name} ({field.type})" for field in schema) or "none"), path=str(path),
         )  # fmt: skip
-    boxes = "boxes" if "boxes" in schema.names and pa.types.is_struct(schema.field("boxes").type) else ""
+    boxes = schema.field("boxes").type if "boxes" in schema.names else pa.null()
+    has_boxes = pa.types.is_struct(boxes) and {field.name for field in boxes} == {"width", "height", "rows"}
     annotation = "json" if "json" in schema.names and pa.types.is_string(schema.field("json").type) else ""
-    return _Columns(image, bool(fields), "path" in fields, label, boxes, annotation)
+    return _Columns(image, bool(fields), "path" in fields, label, "boxes" if has_boxes else "", annotation)
 
 
 def _feature_names(schema: Any, label: str, path: Path) -> list[str] | None:
@@ -251,6 +252,14 @@ def _boxes(value: Mapping[str, Any] | None, where: str, path: Path) -> BoxSet | 
         raise FormatError(f"{where}: boxes: expected width, height and rows of six ints, found {value}",
                           path=str(path)) from None  # fmt: skip
     return BoxSet(width, height, tuple(boxes))
+
+
+def _annotation(value: str | None, where: str, path: Path) -> str:
+    try:
+        json.loads(value or "null")
+    except ValueError as e:
+        raise FormatError(f"{where}: json: expected JSON, found {e}", path=str(path)) from None
+    return value or ""
 
 
 def _is_parquet(name: str) -> bool:

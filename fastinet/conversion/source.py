@@ -95,7 +95,8 @@ class Survey:
 class Source(Protocol):
     """One layout in which images are held. Picklable is not required: samples travel, sources do not.
 
-    A source that reads files of which sums are published also has ``archives``, their paths.
+    A source that reads files of which sums are published also has ``archives``, their paths. One that knows
+    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them.
     """
 
     @property

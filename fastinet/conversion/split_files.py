@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fastinet.conversion.imagefolder import SPLITS
-from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
 
 __all__ = ["choose_split", "find_files", "split_of"]
 
@@ -107,4 +107,7 @@ def _in(folder: Path, matches: Callable[[str], bool]) -> list[Path]:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - only the names
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as e:
+        raise ShardIOError(f"{folder}: cannot read this folder: {e.strerror}", path=str(folder),
+                           errno=e.errno) from None  # fmt: skip
     return [folder / name for name in names if matches(name) and (folder / name).is_file()]

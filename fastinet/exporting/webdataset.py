@@ -13,6 +13,7 @@ import numpy as np
 from fastinet import _core
 from fastinet.conversion.tar_records import records_of
 from fastinet.dataset import shard_specs
+from fastinet.errors import FormatError
 from fastinet.exporting.chosen import Chosen, write_file
 from fastinet.progress import Meter
 
@@ -45,14 +46,21 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
 def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, shown: Meter) -> None:
     """All members of the records with those numbers, from one tar into another."""
     records = {record.key: record for record in map(chosen.dataset.__getitem__, wanted)}
-    with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
-        members = ((member.name, member) for member in tar if member.isfile())
-        for parts in records_of(members, Counter()):
-            record = records.get(parts.key)
-            if record is None or parts.image is None:
-                continue
-            size = len(record.payload)  # compares its checksum
-            for member in (parts.image, *parts.fields.values()):
-                copy.addfile(member, tar.extractfile(member))
-            copy.members.clear()  # type: ignore[attr-defined]
-            shown.advance(1, size)
+    try:
+        with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
+            members = ((member.name, member) for member in tar if member.isfile())
+            for parts in records_of(members, Counter()):
+                record = records.pop(parts.key, None)
+                if record is None or parts.image is None:
+                    continue
+                size = len(record.payload)  # compares its checksum
+                for member in (parts.image, *parts.fields.values()):
+                    copy.addfile(member, tar.extractfile(member))
+                shown.advance(1, size)
+    except tarfile.TarError as e:
+        raise FormatError(f"{source}: damaged: {e}", path=str(source)) from e
+    if records:
+        key = next(iter(records))
+        raise FormatError(
+            f"{source}: record {key}: in the sidecar, but not in the tar", path=str(source), key=key
+        )

@@ -141,3 +141,14 @@ def test_rows_that_share_one_path_get_numbers(tmp_path: Path) -> None:
     convert(tmp_path / "x.parquet", tmp_path / "dst", entry_points=False)
     keys = list(Dataset(tmp_path / "dst").keys)
     assert keys == ["image", *(f"image~{i}" for i in range(2, 301))]
+
+
+def test_columns_of_others_with_our_names_are_left_alone(tmp_path: Path) -> None:
+    table = pa.table({"image": [small_jpeg(0)], "label": [0], "boxes": [{"x": 1}], "json": [5]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    convert(tmp_path / "x.parquet", tmp_path / "dst")
+    assert Dataset(tmp_path / "dst")[0].boxes == []
+    table = pa.table({"image": [small_jpeg(0)], "label": [0], "json": ["{"]})
+    pq.write_table(table, tmp_path / "y.parquet")
+    with pytest.raises(errors.FormatError, match="row group 0, row 0: json: expected JSON, found"):
+        convert(tmp_path / "y.parquet", tmp_path / "dst2")

@@ -361,7 +361,7 @@ def test_real_images_get_their_labels_of_the_official_order(tmp_path: Path) -> N
     ]
     write_records(tmp_path / "src/imagenet2012-train.tfrecord-00000-of-00001", rows)
     (tmp_path / "src/label.labels.txt").write_text("".join(f"{name}\n" for name in wnids))
-    convert(tmp_path / "src", tmp_path / "dst", wordnet=mapping[0].parent)
+    convert(tmp_path / "src", tmp_path / "dst")
     dataset = Dataset(tmp_path / "dst")
     assert [c.name for c in dataset.classes] == sorted(wnids)
     for record, file in zip(dataset, files, strict=True):

@@ -192,6 +192,8 @@ def test_a_dataset_is_cut_anew_with_all_that_it_holds(dataset: Path, tmp_path: P
     assert (new.classes, new.manifest.hierarchy) == (old.classes, old.manifest.hierarchy)
     assert new.manifest.hierarchy
     assert new.manifest.synsets == old.manifest.synsets
+    convert(dataset, tmp_path / "with boxes", boxes=tmp_path / "boxes")
+    assert Dataset(tmp_path / "with boxes").manifest.hierarchy == old.manifest.hierarchy
 
 
 def test_a_dataset_of_the_same_cut_has_the_same_shards(dataset: Path, tmp_path: Path) -> None:
