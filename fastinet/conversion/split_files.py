@@ -73,17 +73,18 @@ def choose_split(files: Sequence[Path], root: Path, split: str | None) -> dict[s
 
 def _refuse_incomplete(by_split: Mapping[str, Sequence[Path]], root: Path) -> None:
     for split, files in by_split.items():
-        numbers: defaultdict[int, dict[int, Path]] = defaultdict(dict)
+        sets: defaultdict[str, dict[int, Path]] = defaultdict(dict)
         for file in files:
             match = _NUMBERED.search(file.name)
             if match:
-                numbers[int(match[2])][int(match[1])] = file
-        if len(numbers) > 1:
-            totals = " and ".join(map(str, sorted(numbers)))
+                sets[f"{file.parent}/{file.name[: match.start()]}-*-of-{match[2]}"][int(match[1])] = file
+        if len(sets) > 1:
+            listed = " and ".join(sorted(sets))
             raise ArgumentError(
-                f"{root}: split {split}: files of sets of {totals}; keep one set", path=str(root)
+                f"{root}: split {split}: more than one set of files: {listed}", path=str(root)
             )
-        for total, there in numbers.items():
+        for name, there in sets.items():
+            total = int(name.rpartition("-")[2])
             missing = next((i for i in range(total) if i not in there), None)
             if missing is None:
                 continue

@@ -54,9 +54,11 @@ class TFRecord:
     - TensorFlow Datasets: ``imagenet2012-train.tfrecord-00000-of-01024`` with the features ``image``,
       ``label`` (from 0, -1 for none) and ``file_name``; classes are those of ``label.labels.txt``.
     - ``build_imagenet_data.py``, ``imagenet_to_gcs.py``: ``train-00000-of-01024`` with ``image/encoded``,
-      ``image/class/label`` (from 1), ``image/class/synset``,
-      ``image/filename`` and relative boxes in ``image/object/bbox/*``; classes are those of
-      ``imagenet_lsvrc_2015_synsets.txt`` or ``synsets.txt`` beside.
+      ``image/class/label`` (from 1), ``image/class/synset``, ``image/filename`` and relative boxes in
+      ``image/object/bbox/*``; classes are those of ``imagenet_lsvrc_2015_synsets.txt`` or ``synsets.txt``
+      beside.
+
+    Both write the few images of ImageNet that are PNG or CMYK anew, as RGB JPEG files.
 
     Classes named by WNID are sorted, however the files number them; see ``tfrecord_labels.py``. Without a
     list of the classes, the files are read through once more beforehand. Images come in the order of file
@@ -85,8 +87,10 @@ class TFRecord:
         self._layout = _layout_of(files)
         self._told = _shard_lengths(self._folder / _INFO)
         self._counts: dict[Path, int] = {}
-        listing = next((p for name in self._layout.lists for folder in (self._folder, self._folder.parent)
-                        if (p := folder / name).is_file()), None)  # fmt: skip
+        places = (
+            folder / name for name in self._layout.lists for folder in (self._folder, self._folder.parent)
+        )
+        listing = next((place for place in places if place.is_file()), None)
         self._labels = Labels(self._layout.first)
         if listing is not None:
             self._labels.read_list(listing)

@@ -16,7 +16,7 @@ from fastinet.conversion.files import lines_of
 from fastinet.conversion.keys import Distinct, kept_key
 from fastinet.conversion.source import Extent, Sample, Streamed, Survey
 from fastinet.conversion.split_files import choose_split, find_files
-from fastinet.conversion.synset_tars import describe_ignored
+from fastinet.conversion.synset_tars import SYNSET_TAR, describe_ignored
 from fastinet.conversion.tar_records import (
     IMAGE_EXTENSIONS,
     NUMBER,
@@ -85,7 +85,7 @@ class WebDataset:
         """Whether tars lie there, the first of which begins as WebDataset's do."""
         files = find_files(path, _is_tar)
         try:
-            if not files:
+            if not files or any(SYNSET_TAR.fullmatch(file.name) for file in files):
                 return False
             with tarfile.open(files[0]) as tar:
                 first = next((member.name for member in tar if member.isfile()), "")
@@ -160,7 +160,7 @@ class _LabelsSeen:
 
 def _look_through(file: Path, labels: _LabelsSeen | None = None) -> Survey:
     """Counts a tar's records, and notes their labels."""
-    records = 0
+    records = unlabelled = 0
     ignored: Counter[str] = Counter()
     without = []
     for entry in _entries(file, ignored, with_images=False):
@@ -168,11 +168,14 @@ def _look_through(file: Path, labels: _LabelsSeen | None = None) -> Survey:
             without.append(f"{file.name}/{entry.key}")
             continue
         records += 1
-        told = None if labels is None else told_label(entry.fields, str(file), entry.key)
-        if labels is not None and told is not None:
+        told = told_label(entry.fields, str(file), entry.key)
+        if told is None:
+            unlabelled += 1
+        elif labels is not None:
             labels.add(told[0], file, entry.key)
     return Survey(records, {
         "records without an image": without,
+        "records without a label": [f"{file.name}: {unlabelled}"] if unlabelled else [],
         "members not used": [f"{file.name}: {text}" for text in describe_ignored(ignored)],
     })  # fmt: skip
 

@@ -288,7 +288,7 @@ def emptied(folder: Path) -> None:
      "found 1"),
     (lost_file, errors.MissingFileError, r"train\.tfrecord-00000-of-00002: missing: expected 2 files of the "
      "split train, found 1"),
-    (two_sets, errors.ArgumentError, "split train: files of sets of 1 and 2; keep one set"),
+    (two_sets, errors.ArgumentError, r"split train: more than one set of files: .*-of-00001 and .*-of-00002"),
     (compressed, errors.UnsupportedError, "compressed with gzip; decompress it first"),
     (other_features, errors.ArgumentError, "expected a feature image or image/encoded, found: serialized"),
     (emptied, errors.ArgumentError, "no records in its 2 TFRecord files"),

@@ -153,7 +153,8 @@ def test_records_without_an_image_are_reported(tmp_path: Path) -> None:
     write(tmp_path / "x.tar", {"a.jpg": JPEGS[0], "b.cls": b"1", "c.txt": b"?"})
     report = convert(tmp_path / "x.tar", tmp_path / "dst")
     assert report.splits["train"].notes == {
-        "records without an image": ["x.tar/b", "x.tar/c"], "members not used": ["x.tar: 1 of txt"]
+        "records without an image": ["x.tar/b", "x.tar/c"], "records without a label": ["x.tar: 1"],
+        "members not used": ["x.tar: 1 of txt"],
     }  # fmt: skip
 
 
@@ -161,7 +162,9 @@ def test_other_layouts_with_tars_are_not_taken_for_webdataset(tmp_path: Path) ->
     write(tmp_path / "a/n01440764.tar", {"n01440764_1.JPEG": JPEGS[0]})
     write_tree(tmp_path / "b", {"x/1.jpg": JPEGS[0]})
     write(tmp_path / "b/backup.tar", {"notes.doc": b"1"})
+    write(tmp_path / "c/train/n01440764.tar", {"n01440764_1.JPEG": JPEGS[0]})
     assert open_source(tmp_path / "a").kind == "imagenet21k"
+    assert open_source(tmp_path / "c").kind == "imagefolder"
     assert open_source(tmp_path / "b").kind == "imagefolder"
 
 

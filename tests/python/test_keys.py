@@ -23,11 +23,11 @@ def test_names_are_numbered_as_a_plain_set_would(names: list[str]) -> None:
         assert distinct(name) == expected
 
 
-def test_a_hundred_thousand_names_are_told_apart_in_little_memory() -> None:
+def test_many_names_are_told_apart_in_little_memory() -> None:
     distinct = Distinct()
-    assert all(distinct(f"n{i:08d}") == f"n{i:08d}" for i in range(100_000))
+    assert all(distinct(f"n{i:08d}") == f"n{i:08d}" for i in range(20_000))
     assert distinct("n00000007") == "n00000007~2"
-    assert len(distinct._slots) * distinct._slots.itemsize <= 32 * 100_001
+    assert len(distinct._slots) * distinct._slots.itemsize <= 32 * 20_001
 
 
 @pytest.mark.parametrize(("path", "expected"), [
@@ -40,13 +40,8 @@ def test_paths_never_lead_out(path: str, expected: str) -> None:
 
 def test_names_without_extension_are_keys_of_their_own() -> None:
     make_key = KeyMaker(()).for_folder("")
-    assert [make_key(name) for name in ("x", "y", "a/z", ".hidden", "x.jpg")] == [
-        "x",
-        "y",
-        "a/z",
-        "%2E",
-        "x~2",
-    ]
+    names = ("x", "y", "a/z", ".hidden", "x.jpg")
+    assert [make_key(name) for name in names] == ["x", "y", "a/z", "%2E", "x~2"]
 
 
 @pytest.mark.parametrize(("key", "expected"), [
@@ -82,10 +77,14 @@ def test_sets_of_numbered_files_have_to_be_whole(tmp_path: Path) -> None:
     whole = files(*(f"train-{i:05d}-of-00003" for i in range(3)), "val-00000-of-00001")
     assert list(choose_split(whole, tmp_path, None)) == ["train", "val"]
     assert choose_split(whole, tmp_path, "val") == {"val": whole[3:]}
-    with pytest.raises(MissingFileError, match=r"train-00001-of-00003: missing: expected 3 files of the split "
-                       "train, found 2; to convert only some, give them one by one"):  # fmt: skip
+    message = r"train-00001-of-00003: missing: expected 3 files of the split train, found 2; to convert"
+    with pytest.raises(MissingFileError, match=message):
         choose_split([whole[0], whole[2]], tmp_path, None)
     with pytest.raises(MissingFileError, match=r"x-00000-of-99999999999: missing"):
         choose_split(files("x-00001-of-99999999999"), tmp_path, None)
+    with pytest.raises(
+        ArgumentError, match=r"more than one set of files: .*/a-train-\*-of-1 and .*/b-train-"
+    ):
+        choose_split(files("a-train-0-of-1", "b-train-0-of-1"), tmp_path, None)
     with pytest.raises(ArgumentError, match="letters, digits and underscores, not 'a-b'"):
         choose_split(whole, tmp_path, "a-b")
