@@ -94,9 +94,10 @@ def convert(
     SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
     with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
     winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny
-    ImageNet, Parquet files of Hugging Face, or a CSV list of paths and labels. Archives are read where they
-    are. An interrupted conversion goes on where it stopped when the same command is given again. DST may be
-    a URL: s3://bucket/imagenet.
+    ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a CSV list of
+    paths and labels, or a dataset of fastinet's own. Archives are read where they are. An interrupted
+    conversion goes on where it stopped when the same command is given again. DST may be a URL:
+    s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
     from fastinet.conversion.engine import open_engine
@@ -186,13 +187,21 @@ def inspect(
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("dst", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(["imagefolder", "webdataset"]), default="imagefolder",
+@click.option("--to", type=click.Choice(["imagefolder", "webdataset", "parquet"]), default="imagefolder",
               show_default=True, help="Layout of DST.")  # fmt: skip
-def export(path: Path, dst: Path, to: str) -> None:
-    """Give the original files of the dataset in DIR back, byte for byte, in the new folder DST."""
+@click.option("--split", help="Only this split.")
+@click.option("--classes", multiple=True, metavar="CLASS",
+              help="Only these, chosen as for `fastinet classes`; repeatable.")  # fmt: skip
+def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str, ...]) -> None:
+    """Give the images of the dataset in DIR back, byte for byte, in the new folder DST.
+
+    As a tree of the original files, as WebDataset tars, or as Parquet files that Hugging Face datasets loads.
+    Labels stay those of the whole dataset.
+    """
     from fastinet.exporting import export as run
 
-    click.echo(f"{dst}: {run(path, dst, to=to):,} images")
+    count = run(path, dst, to=to, split=split, classes=classes or None, progress=True)
+    click.echo(f"{dst}: {count:,} images")
 
 
 @cli.command()

@@ -1,35 +1,29 @@
 """Existing WebDataset tars, made usable where they are: sidecars and a manifest are written, tars only read.
 
-Members group into records as WebDataset groups them: the key is the name up to the first ``.`` of its last
-component, the rest is the extension.
+``conversion/tar_records.py`` says which members are a record.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
 from fastinet import __version__, _core, manifest
-from fastinet.conversion.voc import boxes_of_json
+from fastinet.conversion.tar_records import boxes_of, label_of, records_of
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index
 
-__all__ = ["IMAGE_EXTENSIONS", "IndexReport", "index"]
+__all__ = ["IndexReport", "index"]
 
-IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm", "img", "image")
 POLICIES = ("fail", "skip", "keep")
 _MAGIC = b"\x89FIDX\r\n\x1a"
-_KEY_AND_EXTENSION = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)\Z", re.DOTALL)  # webdataset's base_plus_ext
 _ORIENTATION_TAG = 0x0112
 
 
@@ -146,17 +140,10 @@ class _Indexed(NamedTuple):
     ignored: Counter[str]
 
 
-class _Member(NamedTuple):
-    key: str
-    extension: str
-    offset: int
-    size: int
-
-
 def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str) -> _Indexed:
     with tar.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
-            raise UnsupportedError(f"{tar}: compressed with gzip; decompress it first",
+            raise UnsupportedError(f"{tar}: compressed with gzip; decompress it first, or convert it",
                                    path=str(tar))  # fmt: skip
     writer = _core.IndexWriter(os.fsencode(tar))
     regular, skipped = writer.scan()
@@ -164,19 +151,13 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
     undecodable: list[tuple[str, str]] = []
     ignored: Counter[str] = Counter()
     highest, unlabelled = -1, 0
-    for key, members in groupby(_members(regular, ignored), key=lambda m: m.key):
-        image, fields = None, {}
-        for member in members:
-            if image is None and member.extension in IMAGE_EXTENSIONS:
-                image = member
-            elif member.extension in ("cls", "json"):
-                fields[member.extension] = member
-            else:
-                ignored[member.extension] += 1
-        if image is None:
+    members = ((name, (offset, size)) for name, offset, size in regular)
+    for record in records_of(members, ignored):
+        key = record.key
+        if record.image is None:
             left_out.append((key, "no image among its members"))
             continue
-        facts, problem = _facts(writer.read(image.offset, image.size))
+        facts, problem = _facts(writer.read(*record.image))
         if problem and on_bad == "fail":
             raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
                               path=str(tar), key=key)  # fmt: skip
@@ -185,75 +166,13 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
             continue
         if problem:
             undecodable.append((key, problem))
-        label = _label(tar, writer, key, fields, labels)
+        fields = {extension: writer.read(*place) for extension, place in record.fields.items()}
+        label = label_of(fields, labels, str(tar), key)
         highest, unlabelled = max(highest, label), unlabelled + (label < 0)
-        boxes = _boxes(tar, writer, key, fields.get("json"))
-        writer.add(key, image.offset, image.size, label, boxes=boxes, **facts)
+        boxes = boxes_of(fields.get("json"), str(tar), key)
+        writer.add(key, *record.image, label, boxes=boxes, **facts)
     summary = writer.finish(os.fsencode(target))
     return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored)
-
-
-def _members(regular: Iterable[tuple[str, int, int]], ignored: Counter[str]) -> Iterator[_Member]:
-    for name, offset, size in regular:
-        match = _KEY_AND_EXTENSION.match(name)
-        if match is None:
-            ignored[""] += 1
-        else:
-            yield _Member(match[1], match[2].lower(), offset, size)
-
-
-def _label(
-    tar: Path,
-    writer: _core.IndexWriter,
-    key: str,
-    fields: Mapping[str, _Member],
-    labels: Mapping[str, int] | None,
-) -> int:
-    for extension, member in sorted(fields.items()):  # cls before json
-        content = writer.read(member.offset, member.size)
-        try:
-            text = content.decode().strip()
-            value: Any = text if extension == "cls" else json.loads(text)
-        except ValueError:
-            raise _bad_label(tar, key, extension, repr(content[:40])) from None
-        if isinstance(value, dict):
-            value = value.get("label", value.get("cls"))
-            if value is None:
-                continue
-        if isinstance(value, str) and labels is not None and value in labels:
-            return labels[value]
-        if isinstance(value, str) and re.fullmatch(r"-1|[0-9]{1,9}", value):
-            return int(value)
-        if type(value) is int and -1 <= value < 1 << 31:
-            return value
-        if extension == "cls" or isinstance(value, (str, int, float)):
-            raise _bad_label(tar, key, extension, repr(value))
-    return -1
-
-
-def _boxes(
-    tar: Path, writer: _core.IndexWriter, key: str, member: _Member | None
-) -> tuple[int, int, list[tuple[int, int, int, int, int, int]]] | None:
-    """The boxes that fastinet wrote into a record's JSON; None: none."""
-    if member is None:
-        return None
-    try:
-        told = json.loads(writer.read(member.offset, member.size))
-    except ValueError:
-        return None  # where the JSON has to give the label, that is the error
-    if not isinstance(told, dict) or not isinstance(told.get("boxes"), dict):
-        return None
-    try:
-        return boxes_of_json(told["boxes"])
-    except (KeyError, TypeError, ValueError):
-        raise FormatError(f"{tar}: record {key}: boxes in .json: expected width, height and rows of six ints",
-                          path=str(tar), key=key) from None  # fmt: skip
-
-
-def _bad_label(tar: Path, key: str, extension: str, found: str) -> FormatError:
-    expected = "a number of 0 or more, or the name of a class"
-    return FormatError(f"{tar}: record {key}: label in .{extension}: expected {expected}, found {found}",
-                       path=str(tar), key=key, expected=expected, found=found)  # fmt: skip
 
 
 def _facts(data: bytes) -> tuple[_Facts, str]:

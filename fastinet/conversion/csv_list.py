@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fastinet.conversion.files import file_sample, wrong_line
 from fastinet.conversion.imagefolder import EXTENSIONS
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Sample, Survey
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
 from fastinet.manifest import ClassInfo
@@ -106,10 +106,8 @@ class CsvList:
             label = int(text) if self._by_number and text else self._labels.get(text, -1)
             if not path:
                 raise wrong_line(self._path, number, "a path", path)
-            inside = os.path.normpath(path).lstrip("/")
-            while inside.startswith("../"):
-                inside = inside[3:]
-            yield file_sample(os.path.join(folder, path), make_key(inside), label, path)  # noqa: PTH118
+            place = os.path.join(folder, path)  # noqa: PTH118
+            yield file_sample(place, make_key(inside(path)), label, path)
 
     def _look(self) -> tuple[str, _Columns]:
         """The delimiter, and where the columns are."""

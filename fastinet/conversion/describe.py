@@ -48,6 +48,8 @@ def describe(source: Source, folder: str | os.PathLike[str] | None = None) -> De
     classes = tuple(source.classes)
     if folder is not None:
         found = WordNet.read(folder)
+    elif hasattr(source, "hierarchy"):
+        return Description(classes, source.hierarchy, getattr(source, "synsets", ()))
     elif classes and all(_WNID.match(c.name) for c in classes):
         place = Path(source.location)
         found = WordNet.find(place, place.parent)

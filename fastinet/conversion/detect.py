@@ -7,20 +7,26 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fastinet.conversion.csv_list import CsvList
+from fastinet.conversion.fastinet_dataset import FastinetDataset
 from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.imagenet21k import ImageNet21K, read_class_list
 from fastinet.conversion.kaggle import Kaggle
 from fastinet.conversion.parquet import Parquet
 from fastinet.conversion.source import Source
+from fastinet.conversion.tfrecord import TFRecord
 from fastinet.conversion.tiny_imagenet import TinyImageNet
+from fastinet.conversion.webdataset import WebDataset
 from fastinet.errors import ArgumentError
 
 __all__ = ["SOURCES", "open_source"]
 
 # In the order in which they are asked whether they recognise a path; a folder that none of them does is an
 # ImageFolder.
-_RECOGNISED = (ILSVRC2012, ILSVRC2010, ImageNet21K, Kaggle, TinyImageNet, Parquet, CsvList)
+_RECOGNISED = (
+    FastinetDataset, ILSVRC2012, ILSVRC2010, ImageNet21K, Kaggle, TinyImageNet, TFRecord, WebDataset, Parquet,
+    CsvList,
+)  # fmt: skip
 
 # By name, as --source takes it: the class, called with the path and the split (None: all there are).
 SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {

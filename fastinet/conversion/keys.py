@@ -4,22 +4,20 @@ A key is the path within the split without its extension: ``n01440764/n01440764_
 then gives the tree back. Tools that read WebDataset tars take everything behind the first dot of a name as
 its extension, so such dots, control characters, '%' itself and bytes that are not UTF-8 become ``%XX``. Where
 two files would have the same key (``a.jpg`` and ``a.png``), the later one gets a number: ``a~2``.
-
-Of the keys that are taken only their hashes are kept, so that 14 million in one folder need 0.3 GB. A key of
-which the hash is taken counts as taken: it gets a number that it might not have needed, once in a hundred
-thousand datasets of that size, and is unique all the same.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from array import array
 from collections.abc import Callable, Iterable
 
 from fastinet import _core
 
-__all__ = ["KeyMaker"]
+__all__ = ["Distinct", "KeyMaker", "inside", "kept_key"]
 
+_IN_KEY = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 _IN_FOLDER = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _IN_STEM = re.compile("[%.\x00-\x1f\x7f\udc80-\udcff]")
 
@@ -36,67 +34,75 @@ class KeyMaker:
         The folder "" is the split itself: keys of its files have no prefix.
         """
         prefix = f"{self._prefixes[folder]}/" if folder else ""
-        taken = HashSet()
+        distinct = Distinct()
 
         def make_key(path: str) -> str:
             below, slash, name = path.rpartition("/")
-            stem = name.rpartition(".")[0]
+            stem = name.rpartition(".")[0] if "." in name else name
             key = f"{prefix}{_IN_FOLDER.sub(_escape, below)}{slash}{_IN_STEM.sub(_escape, stem) or '%2E'}"
-            return _unique(key, taken)
+            return distinct(key)
 
         return make_key
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
-    return f"%{code - 0xDC00 if code > 0xFF else code:02X}"
+class Distinct:
+    """Gives the later of two equal names a number. Takes 16 to 32 bytes a name, whatever its length.
 
-
-def _unique(name: str, taken: HashSet) -> str:
-    candidate, number = name, 1
-    while not taken.add(_core.xxh3(candidate.encode("utf-8", "surrogateescape"))):
-        number += 1
-        candidate = f"{name}~{number}"
-    return candidate
-
-
-class HashSet:
-    """A set of well-mixed 64-bit numbers, in 12 to 24 bytes each.
-
-    Open addressing with linear probing; an empty slot is 0, which counts as 1.
+    Names are known by their 64-bit hashes, in a table with linear probing that is at most half full. Two
+    names with the same hash would count as equal, which costs the later one a number.
     """
 
     def __init__(self) -> None:
         self._slots = array("Q", bytes(8 * 64))
         self._used = 0
+        self._numbers: dict[str, int] = {}  # the last that was given, for names that came more than once
 
-    def __len__(self) -> int:
-        return self._used
+    def __call__(self, name: str) -> str:
+        """`name`, or else `name` with "~2", "~3", ... behind it."""
+        if self._add(name):
+            return name
+        number = self._numbers.get(name, 1) + 1
+        while not self._add(f"{name}~{number}"):
+            number += 1
+        self._numbers[name] = number
+        return f"{name}~{number}"
 
-    def add(self, number: int) -> bool:
-        """Whether it was not there yet."""
-        number = number or 1
-        if not self._insert(number):
+    def _add(self, name: str) -> bool:
+        """Whether it is new."""
+        value = _core.xxh3(name.encode(errors="surrogateescape")) or 1  # 0 marks a free slot
+        place = self._place(value)
+        if self._slots[place] == value:
             return False
+        self._slots[place] = value
         self._used += 1
-        if 3 * self._used > 2 * len(self._slots):
-            self._grow()
+        if 2 * self._used > len(self._slots):
+            old, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
+            for held in filter(None, old):
+                self._slots[self._place(held)] = held
         return True
 
-    def _insert(self, number: int) -> bool:
-        slots = self._slots
-        mask = len(slots) - 1
-        place = number & mask
-        while slots[place]:
-            if slots[place] == number:
-                return False
+    def _place(self, value: int) -> int:
+        """Where `value` is, or belongs."""
+        slots, mask = self._slots, len(self._slots) - 1
+        place = value & mask
+        while slots[place] not in (0, value):
             place = (place + 1) & mask
-        slots[place] = number
-        return True
+        return place
 
-    def _grow(self) -> None:
-        old = self._slots
-        self._slots = array("Q", bytes(8)) * (2 * len(old))
-        for number in old:
-            if number:
-                self._insert(number)
+
+def inside(path: str) -> str:
+    """A relative path to the same file that leads out of no folder: without "..", "." and a leading "/"."""
+    path = os.path.normpath(path).lstrip("/")
+    while path == ".." or path.startswith("../"):
+        path = path[3:]
+    return "" if path == "." else path
+
+
+def kept_key(key: str) -> str:
+    """A WebDataset tar's own key: unchanged but for what FORMAT.md allows in none."""
+    return _IN_KEY.sub(_escape, inside(key)) or "%2E"
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"%{code - 0xDC00 if code > 0xFF else code:02X}"

@@ -19,7 +19,10 @@ FILE = "names.json"
 
 
 def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
-    """Of one shard: the commonest extension, and the names of files that have another or were renamed."""
+    """Of one shard: the commonest extension, and the names of files that have another or were renamed.
+
+    A name that ends in a dot stands for none: the source numbers its images.
+    """
     names = {sample.key: sample.origin.rpartition("/")[2] for sample in samples}
     usual = Counter(_extension(key, name) for key, name in names.items()).most_common(1)
     extension = (usual and usual[0][0]) or ""
@@ -27,12 +30,19 @@ def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
     return {"extension": extension, "others": others}
 
 
-def name_of(key: str, names: Mapping[str, Any]) -> str:
-    """The file name of a record, without folders; the inverse of ``names_of``."""
+def name_of(key: str, names: Mapping[str, Any], suffix: str) -> str:
+    """The file name of a record, without folders; the inverse of ``names_of``.
+
+    Args:
+        key: of the record.
+        names: as ``names_of`` gave them.
+        suffix: of the record's member in the shard, for what had no file name in the source.
+    """
     other = names["others"].get(key)
-    if other is not None:
-        return str(other)
-    return _core.unescape_key(key.rpartition("/")[2]) + str(names["extension"])
+    name = (
+        _core.unescape_key(key.rpartition("/")[2]) + str(names["extension"]) if other is None else str(other)
+    )
+    return f"{name[:-1]}{suffix}" if name.endswith(".") else name
 
 
 def _extension(key: str, name: str) -> str | None:

@@ -2,62 +2,115 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from fastinet.conversion.imagefolder import SPLITS
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Sample, Survey
-from fastinet.errors import ArgumentError, FormatError, MissingFileError, UnsupportedError
+from fastinet.conversion.split_files import choose_split, find_files
+from fastinet.conversion.voc import BoxSet, boxes_of_json
+from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
 from fastinet.manifest import ClassInfo
 
 __all__ = ["Parquet"]
 
-_SPLIT = re.compile(r"([A-Za-z_]\w*?)-\d+-of-\d+")
-_local = threading.local()  # .held: the last row group that this thread has read
+_IMAGE_COLUMNS = ("image", "img")
+_LABEL_COLUMNS = ("label", "labels")
+_BATCH = 64  # rows decoded at a time
+_BUFFER = 1 << 20  # bytes read at a time; without it, PyArrow reads a whole column of a row group
+_MAX_CLASSES = 1 << 20
+_local = threading.local()  # .cursor: where this thread reads
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One image of a file; tasks ask for them row by row, so that each row group is read once."""
+    """One image of a file. Tasks ask for them in their order, so that each row group is decoded once."""
 
     path: str
-    column: str
+    column: str  # with its field, as PyArrow names it: "image.bytes"
     group: int
     row: int
 
     def read(self) -> bytes:
         """The bytes."""
-        place = (self.path, self.column, self.group)
-        if getattr(_local, "held", (None, None))[0] != place:
-            _local.held = (None, None)
-            table = _open(self.path).read_row_group(self.group, columns=[f"{self.column}.bytes"])
-            _local.held = place, table.column(self.column).combine_chunks()
-        value = _local.held[1][self.row].as_py()
-        data = value and value["bytes"]
+        cursor: _Cursor | None = getattr(_local, "cursor", None)
+        if cursor is None or cursor.place != (self.path, self.column, self.group) or cursor.next > self.row:
+            cursor = _local.cursor = _Cursor(self.path, self.column, self.group)
+        try:
+            data = cursor.value(self.row)
+        except BaseException:
+            _local.cursor = None
+            raise
         if data is None:
             raise FormatError(f"{self.path}: row group {self.group}, row {self.row}: no bytes of an image",
                               path=self.path)  # fmt: skip
-        return bytes(data)
+        return data
+
+
+class _Cursor:
+    """Reads one column of one row group from front to back, with a page and a few rows in memory."""
+
+    def __init__(self, path: str, column: str, group: int) -> None:
+        self.place = path, column, group
+        self.next = 0  # the lowest row that can still be had
+        self._end = 0  # of the batch at hand
+        self._values: Any = None
+        self._file = _open(path)
+        self._batches = self._file.iter_batches(_BATCH, row_groups=[group], columns=[column])
+
+    def value(self, row: int) -> bytes | None:
+        """Of a row that is not below `next`."""
+        while row >= self._end:
+            with _damage(self.place[0], self.place[2]):
+                batch = next(self._batches, None)
+            if batch is None:
+                raise FormatError(f"{self.place[0]}: row group {self.place[2]}: ends before row {row}",
+                                  path=self.place[0])  # fmt: skip
+            values = batch.column(0)
+            self._values = values.field("bytes") if self.place[1].endswith(".bytes") else values
+            self.next, self._end = self._end, self._end + batch.num_rows
+            self._is_null = values.is_null()
+        place = row - self.next
+        value: bytes | None = None if self._is_null[place].as_py() else self._values[place].as_py()
+        return value
+
+
+class _Columns(NamedTuple):
+    """Names of the columns; "" for those that are not there."""
+
+    image: str
+    in_struct: bool  # image{bytes}, not image
+    path: bool  # image{path}
+    label: str
+    boxes: str
+    annotation: str
+
+    def described(self) -> list[str]:
+        """What is read of a row to describe it."""
+        names = (self.path and f"{self.image}.path", self.label, self.boxes, self.annotation)
+        return [name for name in names if name]
 
 
 class Parquet:
-    """A ``*.parquet`` file or a folder of them, also in ``data/``, with ``image{bytes,path}`` and ``label``.
+    """A ``*.parquet`` file or a folder of them, also in ``data/`` or split folders.
 
-    Splits are told by file names (``train-00000-of-00294.parquet``). Classes are the names that Hugging
-    Face's metadata gives the label, else its numbers. Images come in the order of file names and rows; a key
-    is the row's path without extension, or the row's number. A permuted conversion reads a row group for
-    every image.
+    Columns are ``image`` (or ``img``), a struct with ``bytes`` and perhaps ``path``, or just bytes; ``label``
+    (or ``labels``), numbers or names of classes; and the ``boxes`` and ``json`` of an export of fastinet's.
+    Splits are told by file names (``train-00000-of-00294.parquet``) or folders. Classes are the names that
+    Hugging Face's metadata gives the label, else its sorted names, else its numbers. Images come in the order
+    of file names and rows; a key is the row's path without extension, or the row's number. Rows are decoded
+    as they are written, a few at a time; a permuted conversion decodes a row group for every image.
 
     Raises:
-        MissingFileError: no such file.
+        MissingFileError: no such file, or some of a split are missing.
         FormatError: there are no such columns, or a file is damaged.
+        ArgumentError: there is no such split.
         UnsupportedError: PyArrow is not installed.
     """
 
@@ -66,87 +119,172 @@ class Parquet:
     def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
         root = Path(os.path.abspath(path))  # noqa: PTH100 - without following links
         self.location = str(root)
-        files: dict[str, list[Path]] = {}
-        for file in _files(root):
-            match = _SPLIT.match(file.name)
-            name = match[1] if match else file.parent.name if file.parent.name in SPLITS else split or "train"
-            files.setdefault(name, []).append(file)
-        self._files = {name: files[name] for name in files if split in (None, name)}
+        files = find_files(root, _is_parquet)
         if not files:
             raise MissingFileError(f"{root}: no *.parquet here", path=self.location)
-        if not self._files:
-            raise ArgumentError(f"{root}: no split {split!r} here, only: {', '.join(files)}")
+        self._files = choose_split(files, root, split)
         self.splits = tuple(self._files)
         first = next(iter(self._files.values()))[0]
         schema = _open(str(first)).schema_arrow
-        names = (
-            [n for n in ("image", "img") if n in schema.names],
-            [n for n in ("label", "labels") if n in schema.names],
-        )
-        if not all(names) or not {"bytes", "path"} <= {f.name for f in schema.field(names[0][0]).type}:
-            raise FormatError(f"{first}: expected columns image{{bytes,path}} and label, found "
-                              f"{', '.join(schema.names)}", path=str(first))  # fmt: skip
-        self._image, self._label = names[0][0], names[1][0]
-        self.classes = self._classes(schema)
+        self._columns = _columns(schema, first)
+        names = _feature_names(schema, self._columns.label, first)
+        self.classes = tuple(map(ClassInfo, self._learn_classes(files) if names is None else names))
+        self._labels = {c.name: label for label, c in enumerate(self.classes)}
 
     @staticmethod
     def recognises(path: Path) -> bool:
         """Whether Parquet files lie there."""
-        return bool(_files(path))
+        return bool(find_files(path, _is_parquet))
 
     def survey(self, split: str) -> Survey:
         """The number of rows."""
         return Survey(sum(_open(str(file)).metadata.num_rows for file in self._files[split]))
 
     def samples(self, split: str) -> Iterator[Sample]:
-        """The rows, one row group's labels and paths in memory at a time."""
+        """The rows; what describes a few of them in memory at a time."""
         make_key = KeyMaker(()).for_folder("")
-        number = 0
+        columns, number = self._columns, 0
+        cell_column = f"{columns.image}.bytes" if columns.in_struct else columns.image
         for path in self._files[split]:
             stamp, file = path.stat().st_mtime_ns, _open(str(path))
+            if _columns(file.schema_arrow, path) != columns:
+                raise FormatError(f"{path}: other columns than in {next(iter(self._files.values()))[0]}",
+                                  path=str(path))  # fmt: skip
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=[f"{self._image}.path", self._label])
-                size = file.metadata.row_group(group).total_byte_size // max(1, table.num_rows)
-                images, labels = (table.column(n).to_pylist() for n in (self._image, self._label))
-                for row, (image, label) in enumerate(zip(images, labels, strict=True)):
-                    name = (image and image["path"]) or f"{number:08d}."
-                    name = os.path.normpath(name).lstrip("/")
-                    label = -1 if label is None else label
-                    if type(label) is not int or not -1 <= label < len(self.classes):
-                        expected = f"-1 to {len(self.classes) - 1}"
-                        problem = f"row {number}: label: expected {expected}, found {label!r}"
-                        raise FormatError(f"{path}: {problem}", path=str(path))
-                    cell = Cell(str(path), self._image, group, row)
-                    yield Sample(make_key(name), cell, label, size, f"{path.name}/{number}/{name}", stamp)
+                told = file.metadata.row_group(group)
+                size = told.total_byte_size // max(1, told.num_rows)
+                for row, values in enumerate(_rows(file, str(path), group, columns.described())):
+                    image = values.get(columns.image)
+                    name = inside((image and image["path"]) or "") or f"{number:08d}."
+                    where = f"{path}: row group {group}, row {row}"
+                    cell = Cell(str(path), cell_column, group, row)
+                    label = self._label(values[columns.label], where, path)
+                    boxes = _boxes(values.get(columns.boxes), where, path)
+                    yield Sample(
+                        make_key(name), cell, label, size, f"{path.name}/{number}/{name}", stamp,
+                        _annotation(values.get(columns.annotation), where, path), boxes,
+                    )  # fmt: skip
                     number += 1
 
-    def _classes(self, schema: Any) -> tuple[ClassInfo, ...]:
+    def _label(self, value: object, where: str, path: Path) -> int:
+        if value is None:
+            return -1
+        if isinstance(value, str):
+            return self._labels[value] if value else -1
+        if type(value) is int and -1 <= value < len(self.classes):
+            return value
+        expected = f"-1 to {len(self.classes) - 1}"
+        raise FormatError(f"{where}: label: expected {expected}, found {value!r}", path=str(path),
+                          expected=expected, found=repr(value))  # fmt: skip
+
+    def _learn_classes(self, files: list[Path]) -> list[str]:
+        """From the labels themselves, also of splits that are not converted: each gives the same classes."""
+        names: set[str] = set()
+        highest = -1
+        for path in files:
+            file = _open(str(path))
+            with _damage(str(path)):
+                values = file.read(columns=[self._columns.label]).column(0).unique().to_pylist()
+            names |= {value for value in values if isinstance(value, str) and value}
+            highest = max(highest, *(value for value in values if type(value) is int), -1)
+        if highest >= _MAX_CLASSES:
+            limit = f"less than {_MAX_CLASSES}"
+            raise FormatError(f"{self.location}: label: expected {limit}, found {highest}",
+                              path=self.location, expected=limit, found=str(highest))  # fmt: skip
+        return sorted(names) if names else [str(i) for i in range(highest + 1)]
+
+
+def _columns(schema: Any, path: Path) -> _Columns:
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    def is_bytes(kind: Any) -> bool:
+        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+    image = next((name for name in _IMAGE_COLUMNS if name in schema.names), "")
+    label = next((name for name in _LABEL_COLUMNS if name in schema.names), "")
+    kind = schema.field(image).type if image else None
+    fields = {field.name: field.type for field in kind} if kind and pa.types.is_struct(kind) else {}
+    if not label or (not (kind and is_bytes(kind)) and not is_bytes(fields.get("bytes", pa.null()))):
+        raise FormatError(
+            f"{path}: expected columns image{{bytes,path}} and label, found "
+            + (", ".join(f"{field.name} ({field.type})" for field in schema) or "none"), path=str(path),
+        )  # fmt: skip
+    boxes = schema.field("boxes").type if "boxes" in schema.names else pa.null()
+    has_boxes = pa.types.is_struct(boxes) and {field.name for field in boxes} == {"width", "height", "rows"}
+    annotation = "json" if "json" in schema.names and pa.types.is_string(schema.field("json").type) else ""
+    return _Columns(image, bool(fields), "path" in fields, label, "boxes" if has_boxes else "", annotation)
+
+
+def _feature_names(schema: Any, label: str, path: Path) -> list[str] | None:
+    """Hugging Face's names of the classes, made distinct (crane, maillot); None where it gives none."""
+    try:
         told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = told.get("info", {}).get("features", {}).get(self._label, {}).get("names")
-        if names is None:
-            labels = (
-                label
-                for files in self._files.values()
-                for file in files
-                for label in _open(str(file)).read(columns=[self._label]).column(0).unique().to_pylist()
-            )
-            highest = max((label for label in labels if type(label) is int), default=-1)
-            names = [str(i) for i in range(highest + 1)]
-        seen: dict[str, int] = {}
-        for i, name in enumerate(names):  # the same words for two classes: crane, maillot
-            seen[name if name not in seen else f"{name} ({i})"] = i
-        return tuple(ClassInfo(name) for name in seen)
+        names = told.get("info", {}).get("features", {}).get(label, {}).get("names")
+    except (ValueError, AttributeError) as e:
+        raise FormatError(f"{path}: the metadata of Hugging Face are not as expected: {e}",
+                          path=str(path)) from None  # fmt: skip
+    if names is None:
+        return None
+    seen: dict[str, int] = {}
+    for i, name in enumerate(map(str, names)):
+        seen[name if name not in seen else f"{name} ({i})"] = i
+    return list(seen)
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path] if path.suffix == ".parquet" else []
-    return sorted(path.glob("*.parquet")) or sorted(path.glob("data/*.parquet"))
+def _rows(file: Any, path: str, group: int, columns: list[str]) -> Iterator[Mapping[str, Any]]:
+    batches = file.iter_batches(_BATCH, row_groups=[group], columns=columns)
+    while True:
+        with _damage(path, group):
+            batch = next(batches, None)
+            if batch is None:
+                return
+            rows = batch.to_pylist()
+        yield from rows
+
+
+def _boxes(value: Mapping[str, Any] | None, where: str, path: Path) -> BoxSet | None:
+    if value is None:
+        return None
+    try:
+        rows = [list(row.values()) for row in value["rows"]]
+        width, height, boxes = boxes_of_json({**value, "rows": rows})
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise FormatError(f"{where}: boxes: expected width, height and rows of six ints, found {value}",
+                          path=str(path)) from None  # fmt: skip
+    return BoxSet(width, height, tuple(boxes))
+
+
+def _annotation(value: str | None, where: str, path: Path) -> str:
+    try:
+        json.loads(value or "null")
+    except ValueError as e:
+        raise FormatError(f"{where}: json: expected JSON, found {e}", path=str(path)) from None
+    return value or ""
+
+
+def _is_parquet(name: str) -> bool:
+    return name.endswith(".parquet")
+
+
+@contextlib.contextmanager
+def _damage(path: str, group: int | None = None) -> Iterator[None]:
+    """Turns PyArrow's errors of damaged files into ours, naming the row group."""
+    import pyarrow as pa
+
+    where = path if group is None else f"{path}: row group {group}"
+    try:
+        yield
+    except OSError as e:  # also ArrowIOError, which has no errno where the data are wrong
+        if e.errno:
+            raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
+        raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
+    except (pa.ArrowException, UnicodeDecodeError) as e:
+        raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
 
 
 def _open(path: str) -> Any:
     try:
-        import pyarrow  # type: ignore[import-untyped, unused-ignore]
+        import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
         from pyarrow import parquet  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
         raise UnsupportedError(
@@ -154,6 +292,12 @@ def _open(path: str) -> Any:
             path=path,
         ) from None
     try:
-        return parquet.ParquetFile(path)
-    except pyarrow.ArrowInvalid as e:
+        return parquet.ParquetFile(
+            path, buffer_size=_BUFFER, pre_buffer=False, page_checksum_verification=True
+        )
+    except FileNotFoundError:
+        raise MissingFileError(f"{path}: file is missing", path=path) from None
+    except (pa.ArrowException, OSError) as e:
+        if isinstance(e, OSError) and e.errno:
+            raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
         raise FormatError(f"{path}: not a Parquet file: {e}", path=path) from None

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from fastinet.conversion.voc import BoxSet
+from fastinet.errors import FastinetError
 from fastinet.manifest import ClassInfo
 
-__all__ = ["Extent", "Readable", "Sample", "Source", "Streamed", "Survey"]
+__all__ = ["Extent", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
 
 
 class Extent(NamedTuple):
@@ -41,6 +42,17 @@ class Streamed:
     def read(self) -> bytes:
         """See :class:`Readable`."""
         return self.data
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Bytes that cannot be had; the policy for bad files decides what becomes of their record."""
+
+    error: FastinetError
+
+    def read(self) -> bytes:
+        """See :class:`Readable`."""
+        raise self.error
 
 
 class Sample(NamedTuple):
@@ -83,7 +95,8 @@ class Survey:
 class Source(Protocol):
     """One layout in which images are held. Picklable is not required: samples travel, sources do not.
 
-    A source that reads files of which sums are published also has ``archives``, their paths.
+    A source that reads files of which sums are published also has ``archives``, their paths. One that knows
+    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them.
     """
 
     @property

@@ -30,7 +30,9 @@ class WithBoxes:
             raise MissingFileError(f"{self._folder}: no folder of bounding boxes here", path=self._folder)
         self.kind = source.kind
         self.location = source.location
-        self.archives = getattr(source, "archives", ())
+        for name in ("archives", "hierarchy", "synsets"):  # what only some sources have
+            if hasattr(source, name):
+                setattr(self, name, getattr(source, name))
         self._labels = {c.name: label for label, c in enumerate(source.classes)}
 
     @property

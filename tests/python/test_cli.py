@@ -37,6 +37,9 @@ def test_converting_verifying_indexing_and_measuring_work_from_the_command_line(
     assert run(monkeypatch, "index", tmp_path / "dst" / "train", tmp_path / "indexed") == 0
     assert "6 records in 1 tars" in capsys.readouterr().out
     assert len(fastinet.Dataset(tmp_path / "indexed")) == 6
+    assert run(monkeypatch, "export", tmp_path / "dst", tmp_path / "back", "--to", "webdataset", "--split",
+               "train", "--classes", "c1") == 0  # fmt: skip
+    assert "back: 3 images" in capsys.readouterr().out
     figures = tmp_path / "figures.json"
     measure = ["--seconds", "0.01", "--repeats", "1", "--size", "32", "--threads", "1", "--batch-size", "4"]
     assert run(monkeypatch, "bench", tmp_path / "dst", *measure, "--json", figures) == 0

@@ -2,44 +2,276 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from pathlib import Path
 
+import images
 import pytest
+import webdataset
+from archives import CLASSES, devkit, tar_of, tar_of_tars
+from archives import write as write_archives
 from folders import members, small_jpeg, snapshot, write_tree
+from PIL import Image
+from tfrecords import classic, write_records
+from wordnet_files import write_wordnet
 
-from fastinet import convert, errors, export
+from fastinet import Dataset, convert, errors, export
+from fastinet.index import index
+
+NAMES = (
+    "a/1.JPEG",
+    "a/x.y.jpg",
+    "a/i.jpg",
+    "a/i.png",
+    "b/sub.d/%.jpeg",
+    "b/\u00e9.JPEG",
+    "b/.jpg",
+    "b/a b.JPEG",
+)
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    names = ("a/1.JPEG", "a/x.y.jpg", "a/i.jpg", "a/i.png", "b/sub.d/%.jpeg", "b/\u00e9.JPEG")
-    return write_tree(tmp_path / "src", {f"train/{n}": small_jpeg(i) for i, n in enumerate(names)})
+    return write_tree(tmp_path / "src", {f"train/{n}": small_jpeg(i) for i, n in enumerate(NAMES)})
+
+
+@pytest.fixture
+def animals(tmp_path: Path) -> Path:
+    """A dataset of two splits with words, a hierarchy, and boxes in one of them."""
+    names = ("n00000020/1.JPEG", "n00000021/2.JPEG", "n00000022/3.JPEG", "n00000022/4.JPEG")
+    for split in ("train", "val"):
+        write_tree(tmp_path / "tree", {f"{split}/{n}": small_jpeg(i) for i, n in enumerate(names)})
+    voc = (
+        "<annotation><size><width>128</width><height>96</height></size><object><name>n00000022</name>"
+        "<truncated>1</truncated><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox>"
+        "</object></annotation>"
+    )
+    write_tree(tmp_path / "boxes", {"train/n00000022/3.xml": voc.encode()})
+    convert(tmp_path / "tree", tmp_path / "data", shard_size="3", boxes=tmp_path / "boxes",
+            wordnet=write_wordnet(tmp_path / "wordnet"))  # fmt: skip
+    return tmp_path / "data"
+
+
+def facts(path: Path) -> list[object]:
+    """All that a split's records are."""
+    return [(r.key, r.label, r.boxes, r.boxes_size, bytes(r.payload)) for r in Dataset(path)]
 
 
 def test_an_exported_imagefolder_is_its_source_in_every_name_and_byte(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path / "data", shard_size="4")
-    assert export(tmp_path / "data", tmp_path / "back") == 6
+    assert export(tmp_path / "data", tmp_path / "back") == len(NAMES)
     assert snapshot(tmp_path / "back") == snapshot(source)
 
 
 def test_exported_webdataset_tars_are_the_shards(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path / "data", shard_size="4")
-    assert export(tmp_path / "data", tmp_path / "back", to="webdataset") == 6
+    assert export(tmp_path / "data", tmp_path / "back", to="webdataset") == len(NAMES)
     tars = (sorted(p.glob("*.tar")) for p in (tmp_path / "back", tmp_path / "data" / "train"))
     exported, shards = (members(*paths) for paths in tars)
     assert exported == shards
     assert (tmp_path / "back" / "train-classnames.txt").read_text() == "a\nb\n"
 
 
-def test_export_overwrites_nothing_and_leaves_nothing_of_a_failure(source: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
+def test_export_overwrites_nothing_and_leaves_nothing_of_a_failure(
+    source: Path, tmp_path: Path, to: str
+) -> None:
     convert(source, tmp_path / "data")
     with pytest.raises(errors.ArgumentError, match="exists; export to a new or empty folder"):
-        export(tmp_path / "data", source)
+        export(tmp_path / "data", source, to=to)
     tar = tmp_path / "data" / "train" / "train-000000.tar"
     data = bytearray(tar.read_bytes())
     data[600] ^= 1
     tar.write_bytes(data)
-    for to in ("imagefolder", "webdataset"):
+    for classes in (None, ["a"]):
         with pytest.raises(errors.ChecksumError):
-            export(tmp_path / "data", tmp_path / "back", to=to)
+            export(tmp_path / "data", tmp_path / "back", to=to, classes=classes)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "src"]
+
+
+def test_every_layout_of_source_gives_its_files_back(tmp_path: Path) -> None:
+    odd = [
+        "n01440764_1.JPEG",
+        "x.y.z.jpg",
+        "\u00e9\u4e2d.jpeg",
+        "100%.JPEG",
+        "no extension",
+        "n01440764_2.png",
+    ]
+    data = {name: small_jpeg(i) for i, name in enumerate(odd)}
+    tree = {f"train/{CLASSES[0]}/{name}": image for name, image in data.items()}
+    pq, pa = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    pytest.importorskip("google_crc32c")
+
+    rows = [{"bytes": image, "path": name} for name, image in data.items()]
+    names = {"huggingface": json.dumps({"info": {"features": {"label": {"names": [CLASSES[0]]}}}})}
+    table = pa.table({"image": rows, "label": [0] * len(rows)}).replace_schema_metadata(names)
+    (tmp_path / "parquet").mkdir()
+    pq.write_table(table, tmp_path / "parquet/train-00000-of-00001.parquet")
+
+    write_records(tmp_path / "tfrecord/train-00000-of-00001",
+                  [classic(image, 1, CLASSES[0], name) for name, image in data.items()])  # fmt: skip
+    write_tree(tmp_path / "csv", {f"files/{name}": image for name, image in data.items()})
+    listing = "".join(f'"files/{name}",{CLASSES[0]}\n' for name in odd)
+    (tmp_path / "csv/list.csv").write_text("path,label\n" + listing)
+
+    tagged = {name: image for name, image in data.items() if "." in name}
+    write_archives(tmp_path / "ilsvrc2012", {
+        "ILSVRC2012_devkit_t12.tar.gz": devkit(2012, []),
+        "ILSVRC2012_img_train.tar": tar_of_tars({CLASSES[0]: tagged}),
+    })  # fmt: skip
+    write_archives(tmp_path / "imagenet21k", {f"{CLASSES[0]}.tar": tar_of(tagged)})
+    write_tree(tmp_path / "imagefolder", {n: d for n, d in tree.items() if "." in n})
+    convert(tmp_path / "imagefolder", tmp_path / "fastinet")
+    for place in (
+        "parquet",
+        "tfrecord",
+        "csv/list.csv",
+        "ilsvrc2012",
+        "imagenet21k",
+        "imagefolder",
+        "fastinet",
+    ):
+        kind = place.split("/")[0]
+        report = convert(tmp_path / place, tmp_path / "data" / kind)
+        assert report.records == (6 if kind in ("parquet", "tfrecord", "csv") else 5), kind
+        export(tmp_path / "data" / kind, tmp_path / "back" / kind)
+        back = {p.name: p.read_bytes() for p in (tmp_path / "back" / kind).rglob("*") if p.is_file()}
+        assert back == {name: data[name] for name in back}, kind
+        assert len(back) == report.records
+        if kind != "csv":
+            folders = {p.parent for p in (tmp_path / "back" / kind).rglob("*") if p.is_file()}
+            assert folders == {tmp_path / "back" / kind / "train" / CLASSES[0]}, kind
+
+
+def test_tars_indexed_in_place_give_their_members_back(tmp_path: Path) -> None:
+    (tmp_path / "wds").mkdir()
+    with webdataset.TarWriter(str(tmp_path / "wds/x.tar")) as sink:
+        sink.write({"__key__": "d/a%20b", "jpg": small_jpeg(0), "cls": 0, "zz": b"further"})
+    index(tmp_path / "wds", classes=["c"])
+    export(tmp_path / "wds", tmp_path / "back")
+    assert snapshot(tmp_path / "back").keys() == {"train", "train/c", "train/c/d", "train/c/d/a%20b.jpg"}
+
+
+def test_records_without_a_file_name_are_numbered_with_an_extension(tmp_path: Path) -> None:
+    pytest.importorskip("google_crc32c")
+    png = io.BytesIO()
+    Image.fromarray(images.photo(1, 20, 10)).save(png, "PNG")
+    records = [{"image": data, "label": 0} for data in (small_jpeg(0), png.getvalue())]
+    write_records(tmp_path / "x.tfrecord", records)
+    convert(tmp_path / "x.tfrecord", tmp_path / "data")
+    export(tmp_path / "data", tmp_path / "back")
+    files = sorted(p.relative_to(tmp_path / "back") for p in (tmp_path / "back").rglob("*.*"))
+    assert files == [Path("train/0/00000000.jpg"), Path("train/0/00000001.png")]
+
+
+def test_exported_parquet_converts_back_to_the_same_records(animals: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    assert export(animals, tmp_path / "back", to="parquet") == 8
+    assert sorted(p.name for p in (tmp_path / "back/data").iterdir()) == [
+        "train-00000-of-00001.parquet", "val-00000-of-00001.parquet"
+    ]  # fmt: skip
+    convert(tmp_path / "back", tmp_path / "again", shard_size="3", wordnet=tmp_path / "wordnet")
+    for split in ("train", "val"):
+        assert facts(tmp_path / "again" / split) == facts(animals / split)
+        old, new = Dataset(animals / split), Dataset(tmp_path / "again" / split)
+        assert new.classes == old.classes
+        shards = [(s.path, s.xxh3, s.index_xxh3) for s in old.manifest.shards]
+        assert [(s.path, s.xxh3, s.index_xxh3) for s in new.manifest.shards] == shards
+    export(tmp_path / "again", tmp_path / "tree again")
+    export(animals, tmp_path / "tree before")
+    assert snapshot(tmp_path / "tree again") == snapshot(tmp_path / "tree before")
+
+
+def test_odd_names_and_json_survive_parquet(source: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    convert(source, tmp_path / "data")
+    export(tmp_path / "data", tmp_path / "parquet", to="parquet")
+    convert(tmp_path / "parquet", tmp_path / "again")
+    export(tmp_path / "again", tmp_path / "back")
+    assert snapshot(tmp_path / "back") == snapshot(source)
+
+    (tmp_path / "x.tar").write_bytes(
+        tar_of({"k.jpg": small_jpeg(0), "k.json": b'{"label":0, "text": "\xc3\xa9"}'})
+    )
+    convert(tmp_path / "x.tar", tmp_path / "json")
+    export(tmp_path / "json", tmp_path / "json parquet", to="parquet")
+    convert(tmp_path / "json parquet", tmp_path / "json again")
+    tars = (tmp_path / name / "train/train-000000.tar" for name in ("json", "json again"))
+    first, second = (members(tar) for tar in tars)
+    assert first == second
+    assert first["k.json"] == b'{"label":0, "text": "\xc3\xa9"}'
+
+
+def test_exported_parquet_is_as_hugging_face_writes_it(animals: Path, tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    export(animals, tmp_path / "back", to="parquet", split="train")
+    file = pq.ParquetFile(tmp_path / "back/data/train-00000-of-00001.parquet")
+    told = json.loads(file.schema_arrow.metadata[b"huggingface"])["info"]["features"]
+    assert told["image"] == {"_type": "Image"}
+    assert told["label"] == {"names": ["n00000020", "n00000021", "n00000022"], "_type": "ClassLabel"}
+    rows = file.read().to_pylist()
+    assert [(row["image"]["path"], row["label"]) for row in rows] == [
+        ("n00000020/1.JPEG", 0), ("n00000021/2.JPEG", 1), ("n00000022/3.JPEG", 2), ("n00000022/4.JPEG", 2)
+    ]  # fmt: skip
+    assert [row["image"]["bytes"] for row in rows] == [small_jpeg(i) for i in range(4)]
+    assert [row["boxes"] for row in rows] == [None, None, {"width": 128, "height": 96, "rows": [
+        {"label": 2, "xmin": 1, "ymin": 2, "xmax": 30, "ymax": 40, "flags": 2}]}, None]  # fmt: skip
+
+
+def test_files_and_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    data = [small_jpeg(i) for i in range(5)]
+    write_tree(tmp_path / "src", {f"c/{i}.jpg": image for i, image in enumerate(data)})
+    convert(tmp_path / "src", tmp_path / "data")
+    monkeypatch.setattr("fastinet.exporting.parquet._GROUP_ROWS", 2)
+    monkeypatch.setattr("fastinet.exporting.parquet._FILE_BYTES", sum(map(len, data[:4])))
+    export(tmp_path / "data", tmp_path / "back", to="parquet")
+    files = sorted((tmp_path / "back/data").iterdir())
+    assert [f.name for f in files] == [f"train-0000{i}-of-00002.parquet" for i in range(2)]
+    groups = [pq.ParquetFile(f).metadata for f in files]
+    assert [[m.row_group(i).num_rows for i in range(m.num_row_groups)] for m in groups] == [[2, 2], [1]]
+
+
+@pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
+def test_classes_and_a_split_can_be_chosen(animals: Path, tmp_path: Path, to: str) -> None:
+    assert export(animals, tmp_path / "back", to=to, split="val", classes=["n00000010"]) == 2  # both dogs
+    if to == "imagefolder":
+        expected = {"val", "val/n00000020", "val/n00000020/1.JPEG", "val/n00000021", "val/n00000021/2.JPEG"}
+        assert snapshot(tmp_path / "back").keys() == expected
+        return
+    if to == "webdataset":
+        assert sorted(members(*(tmp_path / "back").glob("*.tar"))) == [
+            "n00000020/1.cls", "n00000020/1.jpg", "n00000021/2.cls", "n00000021/2.jpg"
+        ]  # fmt: skip
+    convert(tmp_path / "back", tmp_path / "again")
+    again = Dataset(tmp_path / "again")
+    assert again.split == "val"
+    assert [(r.key, r.label, bytes(r.payload)) for r in again] == [
+        ("n00000020/1", 0, small_jpeg(0)), ("n00000021/2", 1, small_jpeg(1))
+    ]  # fmt: skip
+    assert [c.name for c in again.classes] == ["n00000020", "n00000021", "n00000022"]
+
+
+def test_choices_that_are_not_there_are_refused(animals: Path, tmp_path: Path) -> None:
+    with pytest.raises(errors.ArgumentError, match="no split 'test' here, only: train, val"):
+        export(animals, tmp_path / "back", split="test")
+    with pytest.raises(errors.ArgumentError, match="no class 'unicorn'"):
+        export(animals, tmp_path / "back", classes=["unicorn"])
+    with pytest.raises(errors.ArgumentError, match="to must be one of imagefolder, webdataset, parquet"):
+        export(animals, tmp_path / "back", to="zip")
+    with pytest.raises(errors.MissingFileError, match="not a fastinet dataset"):
+        export(tmp_path / "nowhere", tmp_path / "back")
+    assert not (tmp_path / "back").exists()
+
+
+def test_without_pyarrow_the_extra_is_named(
+    animals: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.delitem(sys.modules, "pyarrow.parquet", raising=False)
+    with pytest.raises(errors.UnsupportedError, match=r"pip install 'fastinet\[parquet\]'"):
+        export(animals, tmp_path / "back", to="parquet")
+    assert not (tmp_path / "back").exists()

@@ -9,18 +9,7 @@ import pytest
 
 from fastinet import errors
 from fastinet.conversion import keys, sorting
-from fastinet.conversion.keys import HashSet, KeyMaker
-
-
-def test_a_hash_set_knows_the_numbers_that_a_set_knows() -> None:
-    generator = random.Random(0)
-    numbers = [generator.getrandbits(64) for _ in range(3000)] + [2**64 - 1, 1, 64, 128, 192]
-    known: set[int] = set()
-    mine = HashSet()
-    for number in numbers + numbers[::-1]:
-        assert mine.add(number) == (number not in known)
-        known.add(number)
-    assert len(mine) == len(known)
+from fastinet.conversion.keys import KeyMaker
 
 
 def test_keys_stay_unique_even_where_all_hashes_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""The records of a dataset with what only its tars and ``names.json`` know: file names, JSON, places."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core
+from fastinet.conversion.names import FILE, name_of
+from fastinet.conversion.source import Extent
+from fastinet.conversion.store import os_errors
+from fastinet.conversion.tar_records import records_of
+from fastinet.dataset import Dataset, Record, shard_specs
+from fastinet.errors import FormatError
+
+__all__ = ["StoredRecord", "stored_records"]
+
+
+class StoredRecord(NamedTuple):
+    """One record.
+
+    Attributes:
+        record: its payload is checked when it is read.
+        file_name: of the source's file, without folders.
+        image: where the payload lies.
+        annotation: the record's JSON; "" for none.
+    """
+
+    record: Record
+    file_name: str
+    image: Extent
+    annotation: str
+
+
+def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = None) -> Iterator[StoredRecord]:
+    """The records, or those with these ascending numbers, in order; one shard's members in memory at a time.
+
+    Raises:
+        FormatError: a tar is damaged, or lacks a record that its sidecar has.
+        MissingFileError, ShardIOError: a file cannot be read.
+    """
+    names = _names(dataset.path / FILE)
+    first = 0
+    for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
+        end = first + spec[2]
+        if indices is None:
+            wanted = range(first, end)
+        else:
+            wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
+        if wanted:
+            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None)
+        first = end
+
+
+def _of_shard(
+    spec: tuple[str, str, int, int, int, int],
+    first: int,
+    wanted: range | list[int],
+    names: Mapping[str, Any] | None,
+) -> Iterator[StoredRecord]:
+    tar = spec[0]
+    shard = _core.ShardedDataset([spec])  # mapped only while it is read
+    members = _core.scan_tar(os.fsencode(tar))[0]
+    found = {r.key: r for r in records_of(((name, (o, size)) for name, o, size in members), Counter())}
+    with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
+        for record in (Record(shard.record(i - first), i) for i in wanted):
+            parts = found.get(record.key)
+            if parts is None or parts.image is None:
+                raise FormatError(f"{tar}: record {record.key}: in the sidecar, but not in the tar",
+                                  path=tar, key=record.key)  # fmt: skip
+            member = PurePosixPath(parts.name)
+            name = member.name if names is None else name_of(record.key, names, member.suffix)
+            annotation = ""
+            if "json" in parts.fields:
+                offset, size = parts.fields["json"]
+                annotation = _text(os.pread(file.fileno(), size, offset), tar, record.key)
+            yield StoredRecord(record, name, Extent(tar, *parts.image), annotation)
+
+
+def _text(data: bytes, tar: str, key: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as e:
+        raise FormatError(f"{tar}: record {key}: .json: expected UTF-8 text, found {e}",
+                          path=tar, key=key) from None  # fmt: skip
+
+
+def _names(path: Path) -> list[dict[str, Any]]:
+    """``names.json``; empty where there is none, as for tars that were indexed in place."""
+    if not path.exists():
+        return []
+    try:
+        told = json.loads(path.read_bytes())
+        sound = isinstance(told, list) and all({"extension", "others"} <= row.keys() for row in told)
+    except (ValueError, AttributeError):
+        sound = False
+    if not sound:
+        raise FormatError(f"{path}: expected a list of objects with extension and others", path=str(path))
+    names: list[dict[str, Any]] = told
+    return names

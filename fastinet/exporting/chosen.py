@@ -1,0 +1,67 @@
+"""What is exported of a split, and names that are safe to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from fastinet import _core
+from fastinet.conversion.stored import StoredRecord, stored_records
+from fastinet.dataset import Dataset
+from fastinet.errors import FormatError
+
+__all__ = ["Chosen", "component", "folders_of", "write_file"]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Records of a split; `indices` are their numbers, ascending, None: all."""
+
+    dataset: Dataset
+    indices: npt.NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, dataset: Dataset, classes: Sequence[str | int] | str | None) -> Chosen:
+        """Those of some classes; None: all."""
+        return cls(dataset, None if classes is None else dataset.indices_of(classes))
+
+    @property
+    def split(self) -> str:
+        """Name of the split, as a file may be named."""
+        return component(self.dataset.split, self.dataset.path)
+
+    def __len__(self) -> int:
+        return len(self.dataset) if self.indices is None else len(self.indices)
+
+    def __iter__(self) -> Iterator[StoredRecord]:
+        return stored_records(self.dataset, self.indices)
+
+
+def folders_of(stored: StoredRecord, dataset: Dataset) -> list[str]:
+    """The folders that a record's key names, as they were in the source."""
+    parts = stored.record.key.split("/")[:-1]
+    return [component(_core.unescape_key(part), dataset.path) for part in parts]
+
+
+def component(name: str, path: Path) -> str:
+    """`name`, if it is one component of a path that leads nowhere else; `path` is what the error names."""
+    if name in ("", ".", "..") or "/" in name or "\0" in name:
+        raise FormatError(f"{path}: {name!r} cannot be the name of a file or folder", path=str(path))
+    return name
+
+
+def write_file(path: Path, data: bytes | memoryview) -> None:
+    """Writes a new file.
+
+    Raises:
+        FormatError: it is there already.
+    """
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise FormatError(f"{path}: two records would be this file", path=str(path)) from None

@@ -1,0 +1,32 @@
+"""Export as a tree of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fastinet.exporting.chosen import Chosen, component, folders_of, write_file
+from fastinet.progress import Meter
+
+__all__ = ["write_image_folder"]
+
+
+def write_image_folder(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
+    """``DST/<split>/<class>/<folders of the key below the class>/<file>``, and ``<file>.json``."""
+    for chosen in splits:
+        dataset = chosen.dataset
+        root = dst / chosen.split
+        root.mkdir()
+        for stored in chosen:
+            folders = folders_of(stored, dataset)
+            if stored.record.label >= 0:
+                name = component(dataset.classes[stored.record.label].name, dataset.path)
+                folders = folders if folders[:1] == [name] else [name, *folders]
+            folder = root.joinpath(*folders)
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / component(stored.file_name, dataset.path)
+            payload = stored.record.payload
+            write_file(path, payload)
+            if stored.annotation:
+                write_file(path.with_name(f"{path.name}.json"), stored.annotation.encode())
+            shown.advance(1, len(payload))

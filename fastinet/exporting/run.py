@@ -1,0 +1,120 @@
+"""START HERE: an export from the choice of records to the finished folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from fastinet import manifest
+from fastinet.conversion.store import os_errors
+from fastinet.dataset import Dataset, find_split
+from fastinet.errors import ArgumentError, StateError
+from fastinet.exporting.chosen import Chosen
+from fastinet.exporting.image_folder import write_image_folder
+from fastinet.exporting.parquet import write_parquet
+from fastinet.exporting.webdataset import write_webdataset
+from fastinet.progress import Meter, meter
+
+__all__ = ["LAYOUTS", "export"]
+
+_Writer = Callable[[Sequence[Chosen], Path, Meter], None]
+LAYOUTS: Mapping[str, _Writer] = {
+    "imagefolder": write_image_folder,
+    "webdataset": write_webdataset,
+    "parquet": write_parquet,
+}
+
+
+def export(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    *,
+    to: str = "imagefolder",
+    split: str | None = None,
+    classes: Sequence[str | int] | str | None = None,
+    progress: bool = False,
+) -> int:
+    """Writes the images of a dataset, byte for byte as they were converted, after checking their checksums.
+
+    - "imagefolder": ``DST/<split>/<class>/<file>`` with the names of the source, and beside an image with
+      annotations ``<file>.json``; files without a label lie in ``DST/<split>``.
+    - "webdataset": ``DST/<split>-000000.tar``, the shards (of chosen classes: their records), and
+      ``<split>-classnames.txt``.
+    - "parquet": ``DST/data/<split>-00000-of-00002.parquet`` as Hugging Face datasets writes and loads them:
+      ``image`` {bytes, path} and ``label`` with the names of the classes, and where there are any, ``boxes``
+      and ``json``. Needs PyArrow.
+
+    Labels stay those of the whole dataset, also where only some classes are chosen. DST appears when all is
+    written: what a crash leaves behind has another name (``.<name>.fastinet-export``), which the next export
+    to DST removes.
+
+    Args:
+        src: a split's folder, or a folder of splits: then all of them.
+        dst: a folder that does not exist, or is empty.
+        to: the layout.
+        split: only this split.
+        classes: only the records of these, named as :func:`fastinet.selection.find_classes` says.
+        progress: show progress on stderr.
+
+    Returns:
+        The number of images.
+
+    Raises:
+        ArgumentError: no such layout, split or class, or DST holds something.
+        StateError: another process is exporting to DST.
+        MissingFileError: no dataset at `src`.
+        FormatError: the dataset is damaged, or a key or class name would lead out of DST.
+        ShardIOError: the operating system refused.
+        UnsupportedError: "parquet", and PyArrow is not installed.
+    """
+    if to not in LAYOUTS:
+        raise ArgumentError(f"to must be one of {', '.join(LAYOUTS)}, not {to!r}")
+    target = Path(os.path.abspath(dst))  # noqa: PTH100 - without following links
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ArgumentError(f"{target}: exists; export to a new or empty folder", path=str(target))
+    chosen = [Chosen.of(dataset, classes) for dataset in _datasets(Path(src), split)]
+    records = sum(map(len, chosen))
+    with _staging(target) as folder, meter("exporting", records, progress) as shown:
+        LAYOUTS[to](chosen, folder, shown)
+    return records
+
+
+def _datasets(src: Path, split: str | None) -> list[Dataset]:
+    folders = sorted(file.parent for file in src.glob(f"*/{manifest.FILE_NAME}"))
+    if (src / manifest.FILE_NAME).is_file() or not folders:
+        folders = [find_split(src)]
+    datasets = [Dataset(folder) for folder in folders]
+    found = [dataset for dataset in datasets if split in (None, dataset.split)]
+    if not found:
+        there = ", ".join(dataset.split for dataset in datasets)
+        raise ArgumentError(f"{src}: no split {split!r} here, only: {there}", path=str(src))
+    return found
+
+
+@contextmanager
+def _staging(target: Path) -> Iterator[Path]:
+    """A folder beside `target`, which takes its name when the block ends without an error, or else goes."""
+    staging = target.parent / f".{target.name}.fastinet-export"
+    with os_errors(staging):
+        staging.mkdir(parents=True, exist_ok=True)
+        lock = os.open(staging, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise StateError(f"{target}: another process is exporting to it", path=str(target)) from None
+            try:
+                for entry in staging.iterdir():
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                yield staging
+                os.sync()
+                staging.rename(target)
+            except BaseException:
+                shutil.rmtree(staging, ignore_errors=True)
+                raise
+        finally:
+            os.close(lock)
