@@ -15,9 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from fastinet import __version__, _core, manifest
 from fastinet.conversion.voc import boxes_of_json
@@ -30,7 +28,6 @@ IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp", "
 POLICIES = ("fail", "skip", "keep")
 _MAGIC = b"\x89FIDX\r\n\x1a"
 _KEY_AND_EXTENSION = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)\Z", re.DOTALL)  # webdataset's base_plus_ext
-_ORIENTATION_TAG = 0x0112
 
 
 @dataclass
@@ -128,15 +125,6 @@ def index(
     return report
 
 
-class _Facts(TypedDict):
-    width: int
-    height: int
-    orientation: int
-    format: str
-    clean: bool
-    entry_points: bytes
-
-
 class _Indexed(NamedTuple):
     summary: _core.ShardSummary
     highest: int
@@ -176,7 +164,7 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
         if image is None:
             left_out.append((key, "no image among its members"))
             continue
-        facts, problem = _facts(writer.read(image.offset, image.size))
+        facts, problem = _core.examine(writer.read(image.offset, image.size))
         if problem and on_bad == "fail":
             raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
                               path=str(tar), key=key)  # fmt: skip
@@ -254,45 +242,6 @@ def _bad_label(tar: Path, key: str, extension: str, found: str) -> FormatError:
     expected = "a number of 0 or more, or the name of a class"
     return FormatError(f"{tar}: record {key}: label in .{extension}: expected {expected}, found {found}",
                        path=str(tar), key=key, expected=expected, found=found)  # fmt: skip
-
-
-def _facts(data: bytes) -> tuple[_Facts, str]:
-    """What the sidecar keeps of an image; and what is wrong with it, or ""."""
-    probed = _core.probe(np.frombuffer(data, np.uint8))
-    facts = _Facts(
-        width=probed["width"],
-        height=probed["height"],
-        orientation=probed["orientation"] or 1,
-        format=probed["format"],
-        clean=probed["complete"] and bool(probed["entry_points"]),
-        entry_points=probed["entry_points"],
-    )
-    if probed["regular"] and probed["orientation"]:
-        return facts, ""
-    return _ask_pillow(data, facts)
-
-
-def _ask_pillow(data: bytes, facts: _Facts) -> tuple[_Facts, str]:
-    from fastinet import _pillow
-
-    decoded = _pillow.decode(data, False)
-    if isinstance(decoded, str):
-        return facts, decoded
-    height, width, _ = decoded
-    return _Facts(**{**facts, "width": width, "height": height, "orientation": _orientation(data)}), ""
-
-
-def _orientation(data: bytes) -> int:
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # broken EXIF raises whatever its parser meets; torchvision sees no orientation then
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:

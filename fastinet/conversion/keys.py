@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-__all__ = ["KeyMaker"]
+__all__ = ["KeyMaker", "same_but_for_case"]
 
 _IN_FOLDER = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _IN_STEM = re.compile("[%.\x00-\x1f\x7f\udc80-\udcff]")
@@ -38,6 +38,17 @@ class KeyMaker:
             return _unique(key, taken)
 
         return make_key
+
+
+def same_but_for_case(names: Iterable[str]) -> list[str]:
+    """Names of one folder that would meet where case does not count, "A.jpg, a.jpg"; sorted.
+
+    Their keys differ, but unpacking a shard on such a file system loses all but one.
+    """
+    by_folded: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        by_folded.setdefault(name.casefold(), []).append(name)
+    return [", ".join(group) for group in by_folded.values() if len(group) > 1]
 
 
 def _escape(match: re.Match[str]) -> str:

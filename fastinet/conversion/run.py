@@ -57,6 +57,7 @@ def convert(
     max_side: int | None = None,
     short_side: int | None = None,
     quality: int | None = None,
+    normalise_odd: bool = False,
     overwrite: bool = False,
     engine: Engine | None = None,
     wordnet: str | os.PathLike[str] | None = None,
@@ -90,6 +91,9 @@ def convert(
         short_side: shrink images so that the shorter side is at most this many pixels.
         quality: encode every image anew at this JPEG quality, 1 to 100. The three options lose information;
             ``fastinet/conversion/reencode.py`` has their arithmetic. Without them the bytes stay as they are.
+        normalise_odd: store what is no RGB or gray JPEG (a PNG named .JPEG, a CMYK or YCCK JPEG, ...) as an
+            RGB JPEG of quality 100 in 4:4:4, of the pixels that Pillow's ``convert("RGB")`` gives. Off, such
+            files stay as they are. The report lists them in any case.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
         engine: runs the shard tasks; None: threads of this process.
         wordnet: folder with ImageNet's metadata (``words.txt``, ``gloss.txt``, ``wordnet.is_a.txt``,
@@ -112,7 +116,7 @@ def convert(
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
-    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality))
+    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
     engine = engine or LocalEngine(workers)
     if isinstance(src, (str, os.PathLike)):
         src = open_source(src, source, split, classes)
@@ -249,6 +253,7 @@ class _Job:
             "max_side": recoding.max_side,
             "short_side": recoding.short_side,
             "quality": recoding.quality,
+            "normalise_odd": self.settings.normalise_odd,
             "metadata": self.description.digest,
         }
 
