@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from fastinet import __version__, _core, manifest
 from fastinet.conversion.voc import boxes_of_json
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index
+from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 
 __all__ = ["IMAGE_EXTENSIONS", "IndexReport", "index"]
 
@@ -92,6 +92,7 @@ def index(
     if dst is None and any(tar.parent != folder for tar in tars):
         raise ArgumentError("tars of several folders: name a folder for the manifest and sidecars (dst)")
     known = None if classes is None else [c if isinstance(c, ClassInfo) else ClassInfo(c) for c in classes]
+    refuse_repeated(c.name for c in known or ())
     labels = None if known is None else {c.name: i for i, c in enumerate(known)}
     targets = [folder / default_index(tar.name) for tar in tars]
     _refuse_strangers(folder, targets)
