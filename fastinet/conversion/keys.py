@@ -45,6 +45,9 @@ def same_but_for_case(names: Iterable[str]) -> list[str]:
 
     Their keys differ, but unpacking a shard on such a file system loses all but one.
     """
+    names = list(names)
+    if len({name.casefold() for name in names}) == len(names):
+        return []
     by_folded: dict[str, list[str]] = {}
     for name in sorted(set(names)):
         by_folded.setdefault(name.casefold(), []).append(name)
