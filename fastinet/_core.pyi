@@ -32,8 +32,10 @@ class _Pybind11Type(type): ...
 class ProbeResult(TypedDict):
     format: str
     regular: bool
+    irregular: str
     height: int
     width: int
+    broken_exif: bool
     orientation: int
     components: int
     baseline: bool
@@ -277,8 +279,21 @@ class ShardReport(TypedDict):
     remarks: dict[str, int]
     examples: dict[str, list[str]]
 
-# A row: key, path, offset, length (-1: to the end), label, annotation, boxes. Bad ones come back as
-# place, reason.
+@type_check_only
+class ImageFacts(TypedDict):
+    width: int
+    height: int
+    orientation: int
+    format: str
+    clean: bool
+    entry_points: bytes
+
+COMMON_REMARKS: list[str]  # of which a report lists only a few examples
+
+def examine(payload: bytes) -> tuple[ImageFacts, str]: ...  # and why it is no good image, or ""
+
+# A row: key, path, offset, length (-1: to the end), size when listed (-1: not known), label, annotation,
+# boxes. Bad ones come back as place, reason.
 class ShardBuilder(metaclass=_Pybind11Type):
     def __init__(
         self,
@@ -286,9 +301,10 @@ class ShardBuilder(metaclass=_Pybind11Type):
         index_path: str | bytes,
         on_bad: Literal["fail", "skip", "keep"],
         entry_points: bool,
+        normalise_odd: bool = False,
     ) -> None: ...
     def add_extents(
-        self, rows: list[tuple[str, str, int, int, int, str, _Boxes | None]]
+        self, rows: list[tuple[str, str, int, int, int, int, str, _Boxes | None]]
     ) -> list[tuple[int, str]]: ...
     def add_bytes(
         self,
@@ -302,7 +318,7 @@ class ShardBuilder(metaclass=_Pybind11Type):
     def finish(self) -> ShardReport: ...
     def abandon(self) -> None: ...
 
-def read_extent(path: str | bytes, offset: int, length: int) -> bytes: ...
+def read_extent(path: str | bytes, offset: int, length: int, listed_size: int = -1) -> bytes: ...
 def scan_tar(
     path: str | bytes, offset: int = 0, length: int = -1, origin: str | bytes | None = None
 ) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...  # (name, offset, size), (name, reason)

@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from fastinet import _core
 
-__all__ = ["decode"]
+__all__ = ["decode", "defaults"]
 
 
 class _Defaults:
@@ -48,13 +48,13 @@ class _Defaults:
                     self._warnings.__exit__(None, None, None)
 
 
-_defaults = _Defaults()
+defaults = _Defaults()
 
 
 def decode(data: bytes, apply_orientation: bool) -> tuple[int, int, bytes] | str:
     """Height, width and interleaved RGB bytes of an image, or why Pillow refuses it."""
     try:
-        with _defaults.applied(), Image.open(io.BytesIO(data)) as image:
+        with defaults.applied(), Image.open(io.BytesIO(data)) as image:
             upright = ImageOps.exif_transpose(image) if apply_orientation else image
             rgb = upright.convert("RGB")
             return rgb.height, rgb.width, rgb.tobytes()

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,6 +27,8 @@ Order = Literal["records", "names"]
 _KEY_COLUMNS = ("key", "path", "file", "filename", "image", "imageid", "image_id")
 _IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 _SHOWN = 3
+_VALIDATION_NAME = re.compile(r"(?:^|/)ILSVRC\d{4}_val_(\d{8})(?:~\d+)?\Z")
+_VALIDATION_IMAGES = 50_000
 
 
 def attach(
@@ -44,7 +47,7 @@ def attach(
     if flags:
         if keys is not None:
             raise ArgumentError(f"{where}: flags are numbers of records, and this has keys")
-        values = _flags(where, values, len(dataset))
+        values = _flags(where, values, dataset, order)
     if keys is None:
         places = _by_order(where, dataset, len(values), order)
         values = values[places] if isinstance(values, np.ndarray) else [values[i] for i in places.tolist()]
@@ -145,16 +148,28 @@ def _numbers(texts: list[Any]) -> Any:
 # Matching
 
 
-def _flags(where: str, values: Any, records: int) -> npt.NDArray[np.bool_]:
+def _flags(where: str, values: Any, dataset: Dataset, order: Order | None) -> npt.NDArray[np.bool_]:
     numbers = np.asarray(values)
+    records = len(dataset)
     if numbers.ndim != 1 or (len(numbers) and numbers.dtype.kind not in "iu"):
         raise ArgumentError(f"{where}: flags are numbers of records, counted from 1")
+    own = _own_numbers(dataset.keys) if order == "names" else None
+    if own is not None and (not len(numbers) or (numbers.min() >= 1 and numbers.max() <= _VALIDATION_IMAGES)):
+        return np.isin(own, numbers)
     if len(numbers) and not (numbers.min() >= 1 and numbers.max() <= records):
         wrong = numbers.min() if numbers.min() < 1 else numbers.max()
         raise ArgumentError(f"{where}: record {wrong}, counted from 1, of {records}")
     flags = np.zeros(records, bool)
     flags[numbers.astype(np.int64) - 1] = True
     return flags
+
+
+def _own_numbers(keys: Sequence[str]) -> npt.NDArray[np.int64] | None:
+    """The numbers in the names of validation images, ascending: right even where some are left out."""
+    matches = [_VALIDATION_NAME.search(key) for key in keys]
+    if not matches or any(match is None for match in matches):
+        return None
+    return np.sort([int(match[1]) for match in matches if match is not None])
 
 
 def _by_order(where: str, dataset: Dataset, count: int, order: Order | None) -> npt.NDArray[np.int64]:

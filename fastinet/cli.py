@@ -79,6 +79,8 @@ def cli(context: click.Context, debug: bool) -> None:
     "--short-side", type=int, metavar="PIXELS", help="Shrink: the shorter side at most this (lossy)."
 )
 @click.option("--quality", type=int, metavar="1-100", help="Encode every image anew (lossy).")
+@click.option("--normalise-odd", is_flag=True,
+              help="Make RGB JPEGs of CMYK JPEGs and of what is no JPEG (lossy for those).")  # fmt: skip
 @click.option("--wordnet", type=click.Path(path_type=Path), metavar="DIR",
               help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
 @click.option("--boxes", type=click.Path(path_type=Path), metavar="DIR",

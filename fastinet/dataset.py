@@ -233,8 +233,10 @@ class Dataset(Sequence[Record]):
             order: for values without keys: "records" (in the dataset's order), or "names" (in the order of
                 the images' file names without folders, as the labels of ImageNet's validation set are).
             missing: value of records whose key the source does not have; None: that is an error.
-            flags: the source holds numbers of records, counted from 1 in `order`, as the blacklist of
-                ImageNet's validation images does; the column is True for those.
+            flags: the source holds numbers of records, counted from 1 in `order`; the column is True for
+                those. Such is the challenge's blacklist of validation images
+                (``ILSVRC2014_clsloc_validation_blacklist.txt``): with ``order="names"`` its numbers are those
+                in the names ``ILSVRC2012_val_00000001``, also where some images were left out.
             replace: a column of that name may be there.
 
         Raises:

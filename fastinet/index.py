@@ -11,20 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypedDict
-
-import numpy as np
+from typing import NamedTuple
 
 from fastinet import __version__, _core, manifest
 from fastinet.conversion.tar_records import boxes_of, label_of, records_of
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index
+from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 
 __all__ = ["IndexReport", "index"]
 
 POLICIES = ("fail", "skip", "keep")
 _MAGIC = b"\x89FIDX\r\n\x1a"
-_ORIENTATION_TAG = 0x0112
 
 
 @dataclass
@@ -89,6 +86,7 @@ def index(
     if dst is None and any(tar.parent != folder for tar in tars):
         raise ArgumentError("tars of several folders: name a folder for the manifest and sidecars (dst)")
     known = None if classes is None else [c if isinstance(c, ClassInfo) else ClassInfo(c) for c in classes]
+    refuse_repeated(c.name for c in known or ())
     labels = None if known is None else {c.name: i for i, c in enumerate(known)}
     targets = [folder / default_index(tar.name) for tar in tars]
     _refuse_strangers(folder, targets)
@@ -122,15 +120,6 @@ def index(
     return report
 
 
-class _Facts(TypedDict):
-    width: int
-    height: int
-    orientation: int
-    format: str
-    clean: bool
-    entry_points: bytes
-
-
 class _Indexed(NamedTuple):
     summary: _core.ShardSummary
     highest: int
@@ -157,7 +146,7 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
         if record.image is None:
             left_out.append((key, "no image among its members"))
             continue
-        facts, problem = _facts(writer.read(*record.image))
+        facts, problem = _core.examine(writer.read(*record.image))
         if problem and on_bad == "fail":
             raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
                               path=str(tar), key=key)  # fmt: skip
@@ -173,45 +162,6 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
         writer.add(key, *record.image, label, boxes=boxes, **facts)
     summary = writer.finish(os.fsencode(target))
     return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored)
-
-
-def _facts(data: bytes) -> tuple[_Facts, str]:
-    """What the sidecar keeps of an image; and what is wrong with it, or ""."""
-    probed = _core.probe(np.frombuffer(data, np.uint8))
-    facts = _Facts(
-        width=probed["width"],
-        height=probed["height"],
-        orientation=probed["orientation"] or 1,
-        format=probed["format"],
-        clean=probed["complete"] and bool(probed["entry_points"]),
-        entry_points=probed["entry_points"],
-    )
-    if probed["regular"] and probed["orientation"]:
-        return facts, ""
-    return _ask_pillow(data, facts)
-
-
-def _ask_pillow(data: bytes, facts: _Facts) -> tuple[_Facts, str]:
-    from fastinet import _pillow
-
-    decoded = _pillow.decode(data, False)
-    if isinstance(decoded, str):
-        return facts, decoded
-    height, width, _ = decoded
-    return _Facts(**{**facts, "width": width, "height": height, "orientation": _orientation(data)}), ""
-
-
-def _orientation(data: bytes) -> int:
-    import io
-
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            value = image.getexif().get(_ORIENTATION_TAG, 1)
-    except Exception:  # broken EXIF raises whatever its parser meets; torchvision sees no orientation then
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:

@@ -6,13 +6,20 @@ import gc
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from fastinet import _core
-from fastinet.errors import ChecksumError, FormatError, MissingFileError, ShardIOError, UnsupportedError
+from fastinet.errors import (
+    ArgumentError,
+    ChecksumError,
+    FormatError,
+    MissingFileError,
+    ShardIOError,
+    UnsupportedError,
+)
 
 __all__ = [
     "FILE_NAME",
@@ -310,6 +317,19 @@ class _Reader:
         text = text if len(text) <= 80 else text[:77] + "..."
         message = f"{self._path}: {name}: expected {expected}, found {text}"
         return kind(message, path=self._path, expected=expected, found=text)
+
+
+def refuse_repeated(names: Iterable[str], where: str = "classes") -> None:
+    """Raises ArgumentError where two classes would have one name, as words (crane, maillot) may have it."""
+    first: dict[str, int] = {}
+    for label, name in enumerate(names):
+        if first.setdefault(name, label) != label:
+            raise ArgumentError(
+                f"{where}: expected names that differ, found {name!r} for labels {first[name]} and {label}; "
+                "name the classes by WNID",
+                expected="names that differ",
+                found=name,
+            )
 
 
 def default_index(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet.errors import ArgumentError
-from fastinet.hierarchy import Hierarchy
+from fastinet.hierarchy import Hierarchy, normalise_word
 from fastinet.manifest import ClassInfo
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class _Finder:
             raise self._error(
                 f"no class {word!r} among its {len(self._classes)}, and no synset with that word"
                 + ("" if self._hierarchy.words else "; this dataset has no words for its classes")
+                + self._similar(word)
             )
         if len({frozenset(labels) for labels in choices.values()}) > 1:
             listed = "; ".join(
@@ -125,6 +127,11 @@ class _Finder:
             )
             raise self._error(f"{word!r} stands for several synsets, name the one that is meant: {listed}")
         return next(iter(choices.values()))
+
+    def _similar(self, word: str) -> str:
+        known = {normalise_word(w): w for words in self._hierarchy.words.values() for w in words}
+        near = difflib.get_close_matches(normalise_word(word), known, 3, 0.8)
+        return f"; similar: {', '.join(known[w] for w in near)}" if near else ""
 
     def _error(self, problem: str) -> ArgumentError:
         return ArgumentError(self._prefix + problem, path=self._path)

@@ -12,7 +12,7 @@ from typing import ClassVar
 from fastinet import _core
 from fastinet.conversion.box_archives import BoxArchives
 from fastinet.conversion.devkit import Devkit
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.conversion.synset_tars import (
     SynsetTar,
@@ -112,7 +112,10 @@ class _Challenge:
         else:
             listing = list_images(str(self._archives[split]))
             records = len(listing.images)
-            notes = {"files ignored": describe_ignored(listing.ignored)}
+            notes = {
+                "files ignored": describe_ignored(listing.ignored),
+                "names that differ only in case": same_but_for_case(image.name for image in listing.images),
+            }
         if not records:
             raise ArgumentError(f"{self._archives[split]}: holds no images", path=str(self._archives[split]))
         published = find(self.kind).split(split)

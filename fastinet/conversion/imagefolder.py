@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
 from fastinet.manifest import ClassInfo
@@ -55,15 +55,22 @@ class ImageFolder:
         records = 0
         empty: list[str] = []
         ignored: Counter[str] = Counter()
+        folders: list[str] = []
+        outside = sorted(name for name in os.listdir(root) if _is_lost(root, name))  # noqa: PTH208
+        alike: list[str] = []
         for entry in self.classes:
-            images = 0
-            for _, files in _walk(f"{root}/{entry.name}"):
+            images: list[str] = []
+            for folder, files in _walk(f"{root}/{entry.name}"):
+                below = folder[len(root) + 1 :]
+                if below.lower().endswith(EXTENSIONS):
+                    folders.append(below)
                 for file in files:
                     if file.name.lower().endswith(EXTENSIONS):
-                        images += 1
+                        images.append(f"{below}/{file.name}")
                     else:
                         ignored[Path(file.name).suffix.lower() or "no extension"] += 1
-            records += images
+            records += len(images)
+            alike += same_but_for_case(images)
             if not images:
                 empty.append(entry.name)
         if not records:
@@ -76,6 +83,12 @@ class ImageFolder:
             {
                 "classes without images": empty,
                 "files ignored": [f"{n} of {suffix}" for suffix, n in sorted(ignored.items())],
+                "folders named as images are": folders,
+                "images outside of the class folders, ignored": outside,
+                "names that differ only in case": [
+                    *same_but_for_case(entry.name for entry in self.classes),
+                    *alike,
+                ],
             },
         )
 
@@ -124,7 +137,7 @@ def _no_classes(path: Path) -> str:
 def _folders(folder: str) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
+            return sorted(entry.name for entry in entries if _is_folder(entry))
     except OSError as error:
         raise _unreadable(folder, error) from error
 
@@ -153,11 +166,22 @@ def _visit(
         raise _unreadable(path, error) from error
     files = []
     for entry in listed:
-        if entry.is_dir():
+        if _is_folder(entry):
             _visit(f"{path}/{entry.name}", (*ancestors, here), found)
         else:
             files.append(entry)
     found.append((path, files))
+
+
+def _is_lost(root: str, name: str) -> bool:
+    return name.lower().endswith(EXTENSIONS) and not os.path.isdir(f"{root}/{name}")  # noqa: PTH112
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: reading it says so, as the policy for bad files wants
+        return False
 
 
 def _unreadable(path: str, error: OSError) -> ShardIOError:

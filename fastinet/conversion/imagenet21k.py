@@ -21,7 +21,7 @@ from fastinet.conversion.synset_tars import (
     survey_of,
 )
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
-from fastinet.manifest import ClassInfo
+from fastinet.manifest import ClassInfo, refuse_repeated
 
 __all__ = ["ImageNet21K", "read_class_list"]
 
@@ -45,7 +45,7 @@ class ImageNet21K:
 
     Raises:
         MissingFileError: nothing there.
-        ArgumentError: none of these, or none of the classes.
+        ArgumentError: none of these, or none of the classes, or a class twice.
         FormatError, TruncatedError: an archive is damaged.
     """
 
@@ -62,6 +62,7 @@ class ImageNet21K:
             raise MissingFileError(f"{path}: ImageNet's tars were expected, there is nothing", path=str(path))
         self.location = str(path)
         self.splits = (split or "train",)
+        refuse_repeated(classes or ())
         self._whole = _whole_archive(path)
         self._ignored: Counter[str] = Counter()
         self._tars: list[SynsetTar] = []

@@ -6,7 +6,9 @@ import io
 
 from PIL import Image, UnidentifiedImageError
 
-__all__ = ["judge"]
+from fastinet._pillow import defaults
+
+__all__ = ["judge", "orientation_of"]
 
 _ORIENTATION = 0x0112
 
@@ -19,18 +21,18 @@ def judge(data: bytes) -> tuple[int, int, int, str] | str:
         which Pillow refuses the data.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            (width, height), mode = image.size, image.mode
-            orientation = _orientation(image)
-            image.convert("RGB")
-            return width, height, orientation, mode
+        with defaults.applied(), Image.open(io.BytesIO(data)) as image:
+            mode = image.mode
+            width, height = image.convert("RGB").size
+            return width, height, orientation_of(image), mode
     except UnidentifiedImageError:
-        return "no image format that Pillow knows"
+        return "cannot identify image file"
     except Exception as error:  # Pillow's plugins raise whatever their parsing runs into
         return str(error) or type(error).__name__
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8. Load the image before: Pillow turns TIFF images as it loads them."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # broken EXIF counts as none

@@ -15,7 +15,7 @@ from fastinet.conversion.files import (
     lines_of,
     wrong_line,
 )
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Sample, Survey
 from fastinet.conversion.voc import BoxSet, parse_voc
 from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
@@ -72,14 +72,22 @@ class Kaggle:
         folder = self._data / split
         notes: dict[str, list[str]] = {}
         if split == "train":
-            counts = {name: len(images_in(folder / name)) for name in self._labels}
+            alike: list[str] = []
+            counts = {}
+            for name in self._labels:
+                images = images_in(folder / name)
+                counts[name] = len(images)
+                alike += same_but_for_case(f"{name}/{image}" for image in images)
             records = sum(counts.values())
             notes["classes without images"] = [name for name, count in counts.items() if not count]
             with os.scandir(folder) as entries:
                 strange = sorted(e.name for e in entries if e.is_dir() and e.name not in self._labels)
             notes["folders that are no class"] = strange
         else:
-            records = len(images_in(folder))
+            images = images_in(folder)
+            records = len(images)
+            alike = same_but_for_case(images)
+        notes["names that differ only in case"] = alike
         listing = self._image_sets / _IMAGE_SETS[split]
         if listing.is_file():
             with listing.open("rb") as file:

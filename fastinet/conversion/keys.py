@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from fastinet import _core
 
-__all__ = ["Distinct", "KeyMaker", "inside", "kept_key"]
+__all__ = ["Distinct", "KeyMaker", "inside", "kept_key", "same_but_for_case"]
 
 _IN_KEY = re.compile("[\x00-\x1f\x7f\udc80-\udcff]")
 _IN_FOLDER = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
@@ -101,6 +101,20 @@ def inside(path: str) -> str:
 def kept_key(key: str) -> str:
     """A WebDataset tar's own key: unchanged but for what FORMAT.md allows in none."""
     return _IN_KEY.sub(_escape, inside(key)) or "%2E"
+
+
+def same_but_for_case(names: Iterable[str]) -> list[str]:
+    """Names of one folder that would meet where case does not count, "A.jpg, a.jpg"; sorted.
+
+    Their keys differ, but unpacking a shard on such a file system loses all but one.
+    """
+    names = list(names)
+    if len({name.casefold() for name in names}) == len(names):
+        return []
+    by_folded: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        by_folded.setdefault(name.casefold(), []).append(name)
+    return [", ".join(group) for group in by_folded.values() if len(group) > 1]
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -6,6 +6,7 @@ are listed.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,9 +14,10 @@ from typing import Any
 from fastinet import _core
 from fastinet.conversion.source import Sample
 
-__all__ = ["FILE", "name_of", "names_of"]
+__all__ = ["FILE", "name_of", "names_of", "renamed"]
 
 FILE = "names.json"
+_NUMBERED = re.compile(r"(.*)~\d+\Z", re.DOTALL)
 
 
 def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
@@ -43,6 +45,16 @@ def name_of(key: str, names: Mapping[str, Any], suffix: str) -> str:
         _core.unescape_key(key.rpartition("/")[2]) + str(names["extension"]) if other is None else str(other)
     )
     return f"{name[:-1]}{suffix}" if name.endswith(".") else name
+
+
+def renamed(names: Mapping[str, Any]) -> list[str]:
+    """Keys that got a number because another file of the split has theirs, each with its file's name."""
+    found = []
+    for key, name in names["others"].items():
+        match = _NUMBERED.fullmatch(key)
+        if match is not None and _extension(key, name) is None and _extension(match[1], name) is not None:
+            found.append(f"{key} ({name})")
+    return found
 
 
 def _extension(key: str, name: str) -> str | None:

@@ -16,6 +16,7 @@ OFFICIAL_MD5: Mapping[str, str] = {
     "ILSVRC2012_img_train.tar": "1d675b47d978889d74fa0da5fadfb00e",
     "ILSVRC2012_img_train_t3.tar": "ccaf1013018ac1037801578038d370da",
     "ILSVRC2012_img_val.tar": "29b22e2961454d5413ddabcf34fc5622",
+    "ILSVRC2012_img_test.tar": "fe64ceb247e473635708aed23ab6d839",
     "ILSVRC2012_img_test_v10102019.tar": "e1b8681fff3d63731c599df9b4b6fc02",
     "ILSVRC2012_devkit_t12.tar.gz": "fa75699e90414af021442c21a62c3abf",
     "ILSVRC2012_bbox_train_v2.tar.gz": "9271167e2176350e65cfe4e546f14b17",
@@ -33,14 +34,14 @@ def checked_sums(archives: Iterable[Path]) -> Iterator[None]:
     Reading the same files at the same time, the two share what the system caches.
 
     Raises:
-        ArgumentError: at the beginning: there is no published sum for any of the archives.
+        ArgumentError: at the beginning: there is no published sum for one of the archives, or no archive.
         ChecksumError: at the end: an archive is not the published one.
         ShardIOError: at the end: an archive could not be read.
     """
-    archives = list(archives)
-    known = [path for path in archives if path.name in OFFICIAL_MD5]
-    if not known:
-        names = ", ".join(path.name for path in archives) or "this source"
+    known = list(archives)
+    unknown = [path.name for path in known if path.name not in OFFICIAL_MD5]
+    if unknown or not known:
+        names = ", ".join(unknown) or "this source"
         raise ArgumentError(f"no official MD5 sum to check: none is published for {names}")
     found: dict[Path, str | ShardIOError | None] = {}
     stop = threading.Event()

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from fastinet._pillow import defaults
+from fastinet.conversion.judge import orientation_of
 from fastinet.errors import ArgumentError, DecodeError
 
 __all__ = ["Reencoding"]
@@ -68,16 +70,17 @@ class Reencoding:
             DecodeError: Pillow cannot decode `data`.
         """
         try:
-            with Image.open(io.BytesIO(data)) as image:
+            with defaults.applied(), Image.open(io.BytesIO(data)) as image:
                 target = self.target(*image.size)
                 if target == image.size and self.quality is None:
                     return data
-                orientation = image.getexif().get(_ORIENTATION, 1)
+                image.load()
+                orientation = orientation_of(image)
                 pixels = image if image.mode == "L" else image.convert("RGB")
                 if target != image.size:
                     pixels = pixels.resize(target, Image.Resampling.LANCZOS)
                 exif = Image.Exif()
-                if orientation in range(2, 9):
+                if orientation != 1:
                     exif[_ORIENTATION] = orientation
                 out = io.BytesIO()
                 pixels.save(
@@ -88,5 +91,5 @@ class Reencoding:
                     exif=exif if len(exif) else b"",
                 )
                 return out.getvalue()
-        except (OSError, ValueError, SyntaxError, ArithmeticError, Image.DecompressionBombError) as error:
+        except Exception as error:  # Pillow's plugins raise whatever their parsing runs into
             raise DecodeError(f"cannot re-encode: {error}") from error

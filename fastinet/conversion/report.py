@@ -11,9 +11,18 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["EXAMPLES", "ConversionReport", "SplitReport"]
+from fastinet import _core
 
-EXAMPLES = 8  # keys that are listed of each kind
+__all__ = ["EXAMPLES", "ConversionReport", "SplitReport", "most_examples"]
+
+EXAMPLES = 8  # keys that are listed of what many images are; of the rest, and of bad files, all
+_MOST_EXAMPLES = 1000
+_MOST_SHOWN = 100  # on the terminal
+
+
+def most_examples(kind: str) -> int:
+    """How many keys of images of a kind are listed."""
+    return EXAMPLES if kind in _core.COMMON_REMARKS else _MOST_EXAMPLES
 
 
 @dataclass(frozen=True)
@@ -26,10 +35,12 @@ class SplitReport:
         payload_bytes: of the images; ``tar_bytes`` with the tar around them; ``index_bytes`` of the sidecars.
         remarks: images by what is notable about them ("gray", "CMYK", "progressive", ...); an image may count
             more than once.
-        examples: keys of a few images of each kind.
+        examples: keys of images of each kind: of the common ones ("gray", "progressive", "EXIF-rotated",
+            "under 32 px") eight, of others all up to a thousand.
         with_entry_points: images that can be decoded from the middle.
         bad: (origin, reason) of records that were left out, or kept although they are no images.
-        notes: what the source had to say: classes without images, files ignored.
+        notes: what the source had to say (classes without images, files ignored, ...), and keys that got a
+            number because two files would have had the same.
         box_problems: (origin, reason) of boxes that were dropped or clipped, and of unreadable annotations.
     """
 
@@ -117,7 +128,9 @@ class ConversionReport:
                 *(f"{size / 1e6:,.1f}" for size in sizes),
                 f"{len(split.bad):,}",
             )
-        return Group(table, Text("\n".join(self._lines())))
+        # Names may hold bytes that are no UTF-8, which no terminal takes.
+        text = "\n".join(self._lines()).encode(errors="backslashreplace").decode()
+        return Group(table, Text(text))
 
     def _lines(self) -> list[str]:
         lines = [f"{self.classes:,} classes"]
@@ -125,12 +138,9 @@ class ConversionReport:
             share = split.with_entry_points / max(split.records, 1)
             lines.append(f"{name}: {share:.1%} of the images have entry points")
             for kind, count in split.remarks.items():
-                keys = split.examples.get(kind, ())
-                listed = f": {', '.join(keys)}" if len(keys) == count and count <= 3 else ""
-                lines.append(f"{name}: {count:,} {kind}{listed}")
+                lines.append(f"{name}: {count:,} {kind}: {_some(split.examples.get(kind, ()), count)}")
             for kind, texts in split.notes.items():
-                more = ", ..." if len(texts) > EXAMPLES else ""
-                lines.append(f"{name}: {len(texts):,} {kind}: {', '.join(texts[:EXAMPLES])}{more}")
+                lines.append(f"{name}: {kind} ({len(texts):,}): {_some(texts[:EXAMPLES], len(texts))}")
             if split.box_problems:
                 lines.append(
                     f"{name}: {len(split.box_problems):,} flaws of bounding boxes; "
@@ -139,7 +149,10 @@ class ConversionReport:
             if split.bad:
                 done = "left out" if self.on_bad == "skip" else "kept as found"
                 where = f"{self.path}/{name}/report.json"
-                lines.append(f"{name}: {len(split.bad):,} bad files {done}; {where} says why")
+                lines.append(f"{name}: {len(split.bad):,} bad files {done}, all listed in {where}")
+                lines += [f"    {origin}: {reason}" for origin, reason in split.bad[:_MOST_SHOWN]]
+                if len(split.bad) > _MOST_SHOWN:
+                    lines.append(f"    and {len(split.bad) - _MOST_SHOWN:,} more")
         if self.already_complete:
             lines.append("already complete: nothing was done")
         elif self.fresh_records:
@@ -150,3 +163,8 @@ class ConversionReport:
                 f"{self.cpu_seconds / self.fresh_records * 1000:.2f} CPU-seconds per 1000 images"
             )
         return lines
+
+
+def _some(names: Sequence[str], count: int) -> str:
+    shown = names[:_MOST_SHOWN]
+    return ", ".join(shown) + (", ..." if len(shown) < count else "")

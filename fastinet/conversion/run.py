@@ -57,6 +57,7 @@ def convert(
     max_side: int | None = None,
     short_side: int | None = None,
     quality: int | None = None,
+    normalise_odd: bool = False,
     overwrite: bool = False,
     engine: Engine | str | None = None,
     wordnet: str | os.PathLike[str] | None = None,
@@ -92,6 +93,9 @@ def convert(
         short_side: shrink images so that the shorter side is at most this many pixels.
         quality: encode every image anew at this JPEG quality, 1 to 100. The three options lose information;
             ``fastinet/conversion/reencode.py`` has their arithmetic. Without them the bytes stay as they are.
+        normalise_odd: store what is no RGB or gray JPEG (a PNG named .JPEG, a CMYK or YCCK JPEG, ...) as an
+            RGB JPEG of quality 100 in 4:4:4, of the pixels that Pillow's ``convert("RGB")`` gives. Off, such
+            files stay as they are. The report lists them in any case.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
         engine: runs the shard tasks: "local", threads of this process (also None); "ray", the Ray cluster
             that is at hand; or an :class:`Engine`, such as ``RayEngine(address)``.
@@ -117,7 +121,7 @@ def convert(
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
-    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality))
+    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
     if is_url(src):
@@ -266,6 +270,7 @@ class _Job:
             "max_side": recoding.max_side,
             "short_side": recoding.short_side,
             "quality": recoding.quality,
+            "normalise_odd": self.settings.normalise_odd,
             "metadata": self.description.digest,
         }
 

@@ -64,7 +64,8 @@ class Sample(NamedTuple):
         label: number of the class, -1 for none.
         size: bytes of the payload, as far as known without reading it; shards are cut by it.
         origin: where the payload came from, relative to the source; what reports name.
-        stamp: changes when the payload's bytes may have changed (a file's modification time in ns).
+        stamp: changes when the payload's bytes may have changed (a file's modification time in ns). Not 0
+            for a payload that is a whole file: `size` is exact, and a file of another size has changed.
         annotation: JSON text to keep beside the image, "" for none.
         boxes: bounding boxes, None for none.
     """

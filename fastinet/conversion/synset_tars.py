@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from fastinet import _core
 from fastinet.conversion.imagefolder import EXTENSIONS
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.errors import FormatError
 from fastinet.manifest import ClassInfo
@@ -107,6 +107,7 @@ def survey_of(tars: Iterable[SynsetTar], classes: Sequence[ClassInfo]) -> Survey
     counts: Counter[str] = Counter()
     ignored: Counter[str] = Counter()
     left_out = []
+    alike: list[str] = []
     names = {c.name for c in classes}
     for tar in tars:
         if tar.wnid not in names:
@@ -115,12 +116,14 @@ def survey_of(tars: Iterable[SynsetTar], classes: Sequence[ClassInfo]) -> Survey
         listing = _listing(tar)
         counts[tar.wnid] = len(listing.images)
         ignored += listing.ignored
+        alike += same_but_for_case(f"{tar.wnid}/{image.name}" for image in listing.images)
     return Survey(
         sum(counts.values()),
         {
             "classes without images": [c.name for c in classes if not counts[c.name]],
             "synsets left out": left_out,
             "files ignored": describe_ignored(ignored),
+            "names that differ only in case": alike,
         },
     )
 

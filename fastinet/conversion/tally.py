@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastinet.conversion.layout import shard_name
-from fastinet.conversion.report import EXAMPLES, SplitReport
+from fastinet.conversion.names import renamed
+from fastinet.conversion.report import SplitReport, most_examples
 from fastinet.conversion.task import ShardResult
 from fastinet.manifest import ShardInfo
 
 __all__ = ["Tally", "digest_of_plans"]
 
+_RENAMED = "keys with a number, as another file has the same"
 _SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
 
 
@@ -59,7 +61,7 @@ class Tally:
         for kind, keys in summary["examples"].items():
             held = self._examples.setdefault(kind, {})
             held[number] = keys
-            if len(held) > EXAMPLES:
+            if len(held) > most_examples(kind):
                 del held[max(held)]  # each has at least one key
 
     @property
@@ -79,11 +81,12 @@ class Tally:
 
     def report(self, notes: Mapping[str, Sequence[str]]) -> SplitReport:
         """For the caller; `notes` are the source's."""
+        notes = {**notes, _RENAMED: [text for names in self.names for text in renamed(names)]}
         return SplitReport(
             shards=len(self._shards),
             remarks=dict(sorted(self._remarks.items())),
             examples={
-                kind: [key for _, keys in sorted(held.items()) for key in keys][:EXAMPLES]
+                kind: [key for _, keys in sorted(held.items()) for key in keys][: most_examples(kind)]
                 for kind, held in sorted(self._examples.items())
             },
             bad=[entry for _, entries in sorted(self._bad.items()) for entry in entries],

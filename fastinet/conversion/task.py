@@ -37,6 +37,7 @@ class WriteSettings:
     on_bad: Policy = "fail"
     entry_points: bool = True
     reencoding: Reencoding = field(default_factory=Reencoding)
+    normalise_odd: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,17 @@ def execute(
         Cancelled: `cancelled` said so.
         FastinetError: a bad file where the policy is "fail", or the disk refused.
     """
+    settings = task.settings
     bad: list[tuple[str, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
-        writer = _core.ShardBuilder(tar, index, task.settings.on_bad, task.settings.entry_points)
+        writer = _core.ShardBuilder(
+            tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
+        )
         try:
             for chunk in _chunks(task.plan.samples):
                 if cancelled():
                     raise Cancelled
-                bad += _write(writer, chunk, task.settings)
+                bad += _write(writer, chunk, settings)
                 advance(len(chunk), sum(sample.size for sample in chunk))
             summary = writer.finish()
         finally:
@@ -162,7 +166,7 @@ def _write(
             raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
     if not settings.reencoding and all(isinstance(sample.payload, Extent) for sample in chunk):
         rows = [
-            (s.key, *s.payload, s.label, _annotation(s), s.boxes and s.boxes.row())
+            (s.key, *s.payload, _listed_size(s), s.label, _annotation(s), s.boxes and s.boxes.row())
             for s in chunk
             if isinstance(s.payload, Extent)
         ]
@@ -178,7 +182,7 @@ def _write(
 def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings) -> str:
     try:
         data = (
-            _core.read_extent(*sample.payload)
+            _core.read_extent(*sample.payload, _listed_size(sample))
             if isinstance(sample.payload, Extent)
             else sample.payload.read()
         )
@@ -190,12 +194,21 @@ def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettin
         try:
             data = settings.reencoding.apply(data)
         except DecodeError as error:
+            reason = _core.examine(data)[1] or str(error)
             if settings.on_bad == "fail":
-                raise DecodeError(f"{sample.origin}: {error}", path=sample.origin, key=sample.key) from error
+                raise DecodeError(
+                    f"{sample.origin}: bad image: {reason}", path=sample.origin, key=sample.key
+                ) from error
             if settings.on_bad == "skip":
-                return str(error)
+                return reason
     boxes = sample.boxes and sample.boxes.row()
     return writer.add_bytes(sample.key, data, sample.label, _annotation(sample), sample.origin, boxes)
+
+
+def _listed_size(sample: Sample) -> int:
+    """Of the whole file, if that is what the sample is and a stamp vouches for its size; else -1."""
+    whole = isinstance(sample.payload, Extent) and sample.payload.length < 0
+    return sample.size if whole and sample.stamp else -1
 
 
 def _annotation(sample: Sample) -> str:

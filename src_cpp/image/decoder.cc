@@ -98,9 +98,8 @@ std::optional<ImageDecoder::Impl::Regular> ImageDecoder::Impl::inspect(const Enc
                          std::to_string(area(regular.survey.size))));
   }
   if (image.apply_orientation) {
-    const std::optional<int> orientation = read_orientation(regular.survey);
-    if (!orientation) return std::nullopt;
-    regular.orientation = *orientation;
+    regular.orientation = read_orientation(regular.survey).value;
+    if (regular.orientation == 0) return std::nullopt;
   }
   return regular;
 }

@@ -54,7 +54,9 @@ uint32_t orientation_in_xmp(Span xmp) {
 
 enum class Found { kYes, kNo, kUnclear };
 
-Found orientation_in_ifd0(Span exif, uint32_t& orientation) {
+// `broken` is set where an entry, or the directory itself, cannot be what it says.
+Found orientation_in_ifd0(Span exif, uint32_t& orientation, bool& broken) {
+  broken = true;
   if (exif.size() < 8) return Found::kUnclear;
   const bool big_endian = std::memcmp(exif.data(), "MM\0*", 4) == 0;
   if (!big_endian && std::memcmp(exif.data(), "II*\0", 4) != 0) return Found::kUnclear;
@@ -81,25 +83,27 @@ Found orientation_in_ifd0(Span exif, uint32_t& orientation) {
     orientation = tiff.get16(entry + 8);
     found = Found::kYes;
   }
+  broken = false;
   return found;
 }
 
 }  // namespace
 
-std::optional<int> read_orientation(const JpegSurvey& survey) {
-  if (survey.several_exif) return std::nullopt;
+Orientation read_orientation(const JpegSurvey& survey) {
+  if (survey.several_exif) return {.value = 0};
   uint32_t orientation = 1;
+  bool broken = false;
   if (survey.exif.data() != nullptr) {
-    switch (orientation_in_ifd0(survey.exif, orientation)) {
+    switch (orientation_in_ifd0(survey.exif, orientation, broken)) {
       case Found::kYes:
-        return valid_or_1(orientation);
+        return {valid_or_1(orientation), broken};
       case Found::kUnclear:
-        return std::nullopt;
+        return {0, broken};
       case Found::kNo:
         break;
     }
   }
-  return valid_or_1(orientation_in_xmp(survey.xmp));
+  return {valid_or_1(orientation_in_xmp(survey.xmp)), broken};
 }
 
 }  // namespace fastinet

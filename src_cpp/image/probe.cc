@@ -54,10 +54,13 @@ ProbeResult probe(Bytes data, bool entry_points) {
   result.format = recognise(data);
   if (result.format != ImageFormat::kJpeg) return result;
   const JpegSurvey survey = survey_jpeg(data);
+  result.irregular = survey.irregular;
   if (!survey.irregular.empty()) return result;
   result.regular = true;
   result.size = survey.size;
-  result.orientation = read_orientation(survey).value_or(0);
+  const Orientation orientation = read_orientation(survey);
+  result.orientation = orientation.value;
+  result.broken_exif = orientation.broken;
   result.components = survey.components;
   result.baseline = survey.baseline;
   result.progressive = survey.progressive;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "image/decoder.h"
@@ -20,8 +21,10 @@ struct ProbeResult {
   // A JPEG file that this core decodes itself. Otherwise the foreign decoder does, and the fields below are
   // not filled in.
   bool regular = false;
-  Size size;            // as stored
-  int orientation = 1;  // EXIF, 1 to 8; 0: only Pillow can say
+  std::string irregular;  // why a JPEG file is not regular
+  Size size;              // as stored
+  int orientation = 1;    // EXIF, 1 to 8; 0: only Pillow can say
+  bool broken_exif = false;
   int components = 0;
   bool baseline = false;  // SOF0
   bool progressive = false;

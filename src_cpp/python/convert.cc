@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "image/probe.h"
 #include "python/bind.h"
 #include "python/boxes.h"
 #include "python/extent_reader.h"
@@ -37,14 +38,23 @@ Verdict ask_pillow(std::span<const uint8_t> payload) {
   return {{}, width, height, orientation, mode};
 }
 
+// fastinet.conversion.normalise.to_rgb_jpeg. Takes the GIL.
+Normalised normalise(std::span<const uint8_t> payload) {
+  const py::gil_scoped_acquire gil;
+  const py::bytes data(reinterpret_cast<const char*>(payload.data()), payload.size());
+  const py::object answer = py::module_::import("fastinet.conversion.normalise").attr("to_rgb_jpeg")(data);
+  if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
+  return {.jpeg = answer.cast<std::string>()};
+}
+
 std::vector<SampleExtent> extents_of(const py::list& rows) {
   std::vector<SampleExtent> samples;
   samples.reserve(rows.size());
   for (const py::handle item : rows) {
     const auto row = py::reinterpret_borrow<py::tuple>(item);
     samples.push_back({bytes_of(row[0]), bytes_of(row[1]), row[2].cast<int64_t>(), row[3].cast<int64_t>(),
-                       row[4].cast<int32_t>(), bytes_of(row[5]),
-                       boxes_of(row[6].cast<std::optional<BoxesTuple>>())});
+                       row[4].cast<int64_t>(), row[5].cast<int32_t>(), bytes_of(row[6]),
+                       boxes_of(row[7].cast<std::optional<BoxesTuple>>())});
   }
   return samples;
 }
@@ -74,9 +84,10 @@ py::dict report_of(const ShardReport& report) {
 class Builder {
  public:
   Builder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
-          bool entry_points)
+          bool entry_points, bool normalise_odd)
       : builder_(std::make_unique<ShardBuilder>(bytes_of(tar_path), bytes_of(index_path),
-                                                parse_policy(on_bad), entry_points, ask_pillow)) {}
+                                                parse_policy(on_bad), entry_points, ask_pillow,
+                                                normalise_odd ? Normaliser(normalise) : Normaliser())) {}
 
   py::list add_extents(const py::list& rows) {
     const std::vector<SampleExtent> samples = extents_of(rows);
@@ -126,13 +137,33 @@ class Builder {
   std::unique_ptr<ShardBuilder> builder_;
 };
 
-py::bytes read_extent(const py::object& path, int64_t offset, int64_t length) {
+// What conversion would note of an image, and why it would not take it, "" for a good one.
+py::tuple examine(const py::bytes& payload) {
+  const std::string_view data = payload;
+  std::optional<ImageExamination> image;
+  {
+    const py::gil_scoped_release release;
+    image.emplace(std::span(reinterpret_cast<const uint8_t*>(data.data()), data.size()), ask_pillow);
+  }
+  const ImageFacts& facts = image->facts();
+  py::dict d;
+  d["width"] = facts.width;
+  d["height"] = facts.height;
+  d["orientation"] = facts.orientation;
+  d["format"] = name(recognise({reinterpret_cast<const uint8_t*>(data.data()), data.size()}));
+  d["clean"] = facts.clean;
+  d["entry_points"] =
+      py::bytes(reinterpret_cast<const char*>(facts.entry_points.data()), facts.entry_points.size());
+  return py::make_tuple(d, text(image->refusal()));
+}
+
+py::bytes read_extent(const py::object& path, int64_t offset, int64_t length, int64_t listed_size) {
   ExtentReader reader;
   std::span<const uint8_t> data;
   const std::string name = bytes_of(path);
   {
     const py::gil_scoped_release release;
-    data = reader.read(name, offset, length);
+    data = reader.read(name, offset, length, listed_size);
   }
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
@@ -141,14 +172,18 @@ py::bytes read_extent(const py::object& path, int64_t offset, int64_t length) {
 
 void bind_convert(py::module_& m) {
   py::class_<Builder>(m, "ShardBuilder")
-      .def(py::init<const py::object&, const py::object&, const std::string&, bool>(), py::arg("tar_path"),
-           py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"))
+      .def(py::init<const py::object&, const py::object&, const std::string&, bool, bool>(),
+           py::arg("tar_path"), py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"),
+           py::arg("normalise_odd") = false)
       .def("add_extents", &Builder::add_extents, py::arg("rows"))
       .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
            py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none())
       .def("finish", &Builder::finish)
       .def("abandon", &Builder::abandon);
-  m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"));
+  m.attr("COMMON_REMARKS") = std::vector<std::string>(std::begin(kCommonRemarks), std::end(kCommonRemarks));
+  m.def("examine", &examine, py::arg("payload"));
+  m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"),
+        py::arg("listed_size") = -1);
 }
 
 }  // namespace fastinet::python

@@ -97,8 +97,10 @@ py::dict probe_to_dict(const ByteArray& data) {
   py::dict d;
   d["format"] = name(result.format);
   d["regular"] = result.regular;
+  d["irregular"] = result.irregular;
   d["height"] = result.size.height;
   d["width"] = result.size.width;
+  d["broken_exif"] = result.broken_exif;
   d["orientation"] = result.orientation;
   d["components"] = result.components;
   d["baseline"] = result.baseline;

@@ -8,9 +8,8 @@
 namespace fastinet {
 namespace {
 
-// Pillow refuses larger images as decompression bombs: 2 * Image.MAX_IMAGE_PIXELS.
-constexpr int64_t kMaxPixels = 2 * (int64_t{1024} * 1024 * 1024 / 4 / 3);
 constexpr int kSmallSide = 32;
+constexpr size_t kShownBytes = 8;  // of what is no image
 
 PayloadFormat payload_format(ImageFormat format) {
   switch (format) {
@@ -32,6 +31,32 @@ PayloadFormat payload_format(ImageFormat format) {
   return PayloadFormat::kUnknown;
 }
 
+std::string in_hex(std::span<const uint8_t> bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    if (!text.empty()) text += ' ';
+    text += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return text;
+}
+
+// Pillow's refusal, behind what the core knows of the file.
+std::string explain(const std::string& refusal, const ProbeResult& probed, std::span<const uint8_t> payload) {
+  const std::string size = std::to_string(payload.size()) + " bytes";
+  std::string what;
+  if (probed.format == ImageFormat::kUnknown) {
+    what = "expected an image, found " + size + " that begin with " +
+           in_hex(payload.first(std::min(payload.size(), kShownBytes)));
+  } else if (probed.regular && !probed.complete) {
+    what = "truncated JPEG: expected an end-of-image marker, found the end after " + size;
+  } else {
+    what = std::string("damaged ") + name(probed.format);
+    if (!probed.irregular.empty()) what += ": " + probed.irregular;
+  }
+  return what + "; Pillow says: " + refusal;
+}
+
 }  // namespace
 
 ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge& judge, bool entry_points) {
@@ -40,11 +65,12 @@ ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge
     const PayloadFormat format = facts_.format;
     facts_ = {};
     facts_.format = format;
+    odd_encoding_.clear();
     remarks_.clear();
     return;
   }
   if (facts_.orientation > 1) remarks_.emplace_back("EXIF-rotated");
-  if (std::min(facts_.width, facts_.height) < kSmallSide) remarks_.emplace_back("under 32 pixels");
+  if (std::min(facts_.width, facts_.height) < kSmallSide) remarks_.emplace_back("under 32 px");
 }
 
 void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge, bool entry_points) {
@@ -54,9 +80,11 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
   }
   ProbeResult probed = probe(payload, entry_points);
   facts_.format = payload_format(probed.format);
-  if (probed.regular && int64_t{probed.size.width} * probed.size.height > kMaxPixels) {
-    refusal_ = std::to_string(probed.size.width) + "x" + std::to_string(probed.size.height) +
-               " pixels are more than the " + std::to_string(kMaxPixels) + " that Pillow allows";
+  const int64_t pixels = int64_t{probed.size.width} * probed.size.height;
+  if (probed.regular && pixels > kMaxImagePixels) {
+    refusal_ = "expected at most " + std::to_string(kMaxImagePixels) +
+               " pixels, which is Pillow's limit against decompression bombs, found " +
+               std::to_string(probed.size.width) + "x" + std::to_string(probed.size.height);
     return;
   }
   const bool jpeg = probed.format == ImageFormat::kJpeg;
@@ -67,21 +95,32 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
     facts_.orientation = probed.orientation;
   } else {
     const Verdict verdict = judge(payload);
-    refusal_ = verdict.refusal;
-    if (!refusal_.empty()) return;
+    if (!verdict.refusal.empty()) {
+      refusal_ = explain(verdict.refusal, probed, payload);
+      return;
+    }
     facts_.width = verdict.width;
     facts_.height = verdict.height;
     facts_.orientation = verdict.orientation;
     components = verdict.mode == "CMYK" ? 4 : verdict.mode == "L" ? 1 : 3;
-    if (jpeg) remarks_.emplace_back("irregular JPEG");
+  }
+  if (!probed.irregular.empty()) remarks_.push_back("irregular JPEG: " + probed.irregular);
+  if (probed.regular && !probed.complete) remarks_.emplace_back("JPEG without an end-of-image marker");
+  if (probed.broken_exif) {
+    remarks_.emplace_back("broken EXIF");
+  } else if (probed.orientation == 0) {
+    remarks_.emplace_back("several EXIF segments");
   }
   entry_points_ = std::move(probed.entry_points);
   facts_.entry_points = entry_points_;
   facts_.clean = !entry_points_.empty();
   if (!jpeg) {
     const std::string format = name(probed.format);
-    remarks_.emplace_back(format.empty() ? "neither JPEG nor another common format" : format);
+    odd_encoding_ = format.empty() ? "neither JPEG nor another common format" : format;
+  } else if (components == 4) {
+    odd_encoding_ = "CMYK";
   }
+  if (!jpeg) remarks_.push_back(odd_encoding_);
   if (components == 1) remarks_.emplace_back("gray");
   if (components == 4) remarks_.emplace_back("CMYK");
   if (probed.progressive) remarks_.emplace_back("progressive");

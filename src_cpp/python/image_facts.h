@@ -5,6 +5,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shard/record.h"
@@ -21,6 +22,9 @@ struct Verdict {
 };
 using Judge = std::function<Verdict(std::span<const uint8_t>)>;
 
+// What so many images are that a report gives but a few examples; of any other remark it lists them all.
+inline constexpr std::string_view kCommonRemarks[] = {"EXIF-rotated", "gray", "progressive", "under 32 px"};
+
 class ImageExamination {
  public:
   // Calls `judge`, from this thread, only for the few files that the core cannot judge by their headers.
@@ -28,13 +32,18 @@ class ImageExamination {
   ImageExamination(const ImageExamination&) = delete;
   ImageExamination& operator=(const ImageExamination&) = delete;
 
-  // Not empty: no decoder will take it, for this reason. The facts then hold no more than its format.
+  // Not empty: no decoder will take it, for this reason, told in English with what was expected and what was
+  // found. The facts then hold no more than its format.
   const std::string& refusal() const { return refusal_; }
 
   const ImageFacts& facts() const { return facts_; }  // points into this object
 
   // What is out of the ordinary, in words for a report: "CMYK", "gray", "progressive", "PNG", ...
   const std::vector<std::string>& remarks() const { return remarks_; }
+
+  // "CMYK" for a JPEG file of four components, the format's name for what is no JPEG file; empty for the
+  // usual.
+  const std::string& odd_encoding() const { return odd_encoding_; }
 
   // Usual file name extension of the payload's format, without a dot; "bin" for an unknown one.
   const char* extension() const;
@@ -43,6 +52,7 @@ class ImageExamination {
   void read(std::span<const uint8_t> payload, const Judge& judge, bool entry_points);
 
   std::string refusal_;
+  std::string odd_encoding_;
   ImageFacts facts_;
   std::vector<uint8_t> entry_points_;
   std::vector<std::string> remarks_;

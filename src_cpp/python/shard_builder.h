@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,12 +23,20 @@ enum class OnBad {
   kKeep,  // store the bytes as they are; what cannot even be read still throws
 };
 
+// Makes an RGB JPEG file of an image in another encoding.
+struct Normalised {
+  std::string refusal = {};  // why that cannot be done; empty: it can, and `jpeg` is the file
+  std::string jpeg = {};
+};
+using Normaliser = std::function<Normalised(std::span<const uint8_t>)>;
+
 // A whole file where length is -1, else a part of one.
 struct SampleExtent {
   std::string key;
   std::string path;
   int64_t offset = 0;
   int64_t length = -1;
+  int64_t listed_size = -1;  // of a whole file when it was listed; -1: not known
   int32_t label = -1;
   std::string annotation;  // JSON; empty: none
   std::optional<Boxes> boxes;
@@ -39,14 +48,16 @@ struct ShardReport {
   int64_t with_entry_points = 0;
   std::map<int32_t, int64_t> labels;                         // records by label
   std::map<std::string, int64_t> remarks;                    // images, by what is out of the ordinary
-  std::map<std::string, std::vector<std::string>> examples;  // keys of the first few of each
+  std::map<std::string, std::vector<std::string>> examples;  // keys of the first of each
 };
 
 // One thread at a time. Destroyed before finish: nothing remains on disk.
 class ShardBuilder {
  public:
+  // `normaliser`, where there is one, is given each image with an odd_encoding(), and its file stored
+  // instead.
   ShardBuilder(const std::string& tar_path, const std::string& index_path, OnBad on_bad, bool entry_points,
-               Judge judge);
+               Judge judge, Normaliser normaliser = {});
   ~ShardBuilder();
 
   // Appends the samples in order. Returns the places of those that are no readable images, with the reason:

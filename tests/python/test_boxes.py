@@ -197,6 +197,21 @@ def test_a_crop_clips_boxes_and_drops_those_of_which_too_little_is_left(dataset:
     np.testing.assert_allclose(padded["boxes"][0], [[28, 6, 60, 30], [18, 0, 82, 48]])
 
 
+def test_a_crop_and_flip_of_boxes_in_another_size_is_right_in_every_format(dataset: Dataset) -> None:
+    transform = [T.CenterCrop(24), T.RandomHorizontalFlip(1.0)]  # columns 20 to 44, rows 12 to 36
+    formats = {
+        "xyxy": [4, 0, 24, 12],  # (200, 120, 400, 240) of 640x480 is (20, 12, 40, 24) of the image's 64x48
+        "xywh": [4, 0, 20, 12],
+        "cxcywh": [14, 6, 20, 12],
+    }
+    for name, expected in formats.items():
+        absolute = load(dataset, transform, box_format=name)["boxes"][2]
+        np.testing.assert_allclose(absolute, [expected], atol=1e-5)
+        relative = load(dataset, transform, box_format=name, box_relative=True)["boxes"][2]
+        np.testing.assert_allclose(relative, np.array([expected]) / 24, atol=1e-6)
+    np.testing.assert_allclose(load(dataset, transform)["box_visible"][2], [1.0])
+
+
 def test_random_windows_move_boxes_exactly_as_they_move_pixels(dataset: Dataset) -> None:
     transform = [T.RandomResizedCrop((40, 30)), T.RandomHorizontalFlip()]
     for seed in range(8):
@@ -346,6 +361,26 @@ def test_windows_around_objects_have_tensorflows_distribution(covered: float) ->
     values = [(w[:, 0], w[:, 1], w[:, 2] * w[:, 3], w[:, 3] / w[:, 2]) for w in (ours, theirs)]
     for mine, reference in zip(*values, strict=True):
         assert stats.ks_2samp(mine, reference).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("covered", [0.1, 0.5, 0.9, 1.0])
+def test_a_window_is_accepted_exactly_where_tensorflows_rule_accepts_it(covered: float) -> None:
+    image, objects = (120, 160), [(20, 90, 40, 50), (0, 0, 30, 20), (50, 50, 0, 9)]
+
+    def window(share: float, draw: int) -> tuple[int, ...]:
+        crop = T.RandomResizedCrop(8, scale=(0.05, 0.9), min_object_covered=share, max_attempts=1)
+        return tuple(T.compile_transform(crop).core.sample(*image, 3, 0, draw, objects)[0])
+
+    accepted = 0
+    for draw in range(400):
+        proposed = window(0.0, draw)  # whatever it covers
+        mask = np.zeros(image, bool)
+        mask[proposed[0] : proposed[0] + proposed[2], proposed[1] : proposed[1] + proposed[3]] = True
+        shares = [mask[y : y + h, x : x + w].mean() for y, x, h, w in objects if h * w >= 1]
+        accepts = max(shares) >= covered
+        accepted += accepts
+        assert window(covered, draw) == (proposed if accepts else (0, 0, *image))
+    assert 0 < accepted < 400
 
 
 def test_every_window_keeps_the_share_of_an_object_that_was_asked_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ import images
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from folders import small_jpeg, write_tree
+from folders import small_jpeg, snapshot, write_tree
 from wordnet_files import CLASSES, EDGES, WORDS, write_wordnet
 
 from fastinet import Dataset, Loader, convert, errors
@@ -95,7 +96,8 @@ def test_classes_are_chosen_by_label_name_word_or_subtree(
     [
         ("crane", r"'crane' stands for several synsets, name the one that is meant: "
                   r"n00000022 \(crane: 1 class\); n00000023 \(crane: 1 class\)"),
-        ("unicorn", "no class 'unicorn' among its 5, and no synset with that word"),
+        ("unicorn", "no class 'unicorn' among its 5, and no synset with that word$"),
+        ("sheep dog", "no class 'sheep dog' among its 5, and no synset with that word; similar: sheepdog$"),
         ("unrelated thing", "no class 'unrelated thing' among its 5"),
         ("=n00000010", "no class 'n00000010' among its 5"),
         (5, "no class 5 among its 5"),
@@ -194,6 +196,64 @@ def test_the_dogs_of_imagenet_are_the_118_labels_that_everyone_knows(
     ilsvrc: Callable[[str | int], tuple[int, ...]],
 ) -> None:
     assert ilsvrc("n02084071") == ilsvrc("dog") == tuple(range(151, 269))
+
+
+@pytest.fixture(scope="module")
+def thousand(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The thousand classes with ImageNet's own metadata; three of them have an image."""
+    root = tmp_path_factory.mktemp("thousand")
+    names = sorted(line.split()[0] for line in (META / "LOC_synset_mapping.txt").read_text().splitlines())
+    for name in names:
+        (root / "train" / name).mkdir(parents=True)
+    write_tree(root / "train", {f"{names[i]}/x.JPEG": small_jpeg(i) for i in (151, 268, 517)})
+    report = convert(root / "train", root / "out", wordnet=META)
+    assert len(report.splits["train"].notes["classes without images"]) == 997
+    return Dataset(root / "out")
+
+
+@needs_meta
+@pytest.mark.parametrize(
+    "name", ["n02084071", "n00001740", "n02121808", "n03126707", "n02087122", "n04341686", "n01503061"]
+)
+def test_descendants_are_those_of_an_independent_walk_over_wordnet(thousand: Dataset, name: str) -> None:
+    children: dict[str, set[str]] = {}
+    for line in (META / "wordnet.is_a.txt").read_text().splitlines():
+        parent, child = line.split()
+        children.setdefault(parent, set()).add(child)
+
+    @functools.cache
+    def below(node: str) -> frozenset[str]:
+        mine = children.get(node, set())
+        return frozenset(mine).union(*map(below, mine))
+
+    classes = {c.name for c in thousand.classes}
+    told = thousand.hierarchy.descendants(name)
+    everything = below(name)
+    assert told & classes == everything & classes
+    assert told == {node for node in everything if node in classes or below(node) & classes}
+    chosen = thousand.select(name)
+    assert {c.name for c in chosen.classes} == (everything | {name}) & classes
+
+
+@needs_meta
+def test_a_loader_takes_a_subtree_a_word_or_a_wnid_without_new_files(thousand: Dataset) -> None:
+    before = snapshot(thousand.path)
+    for classes, labels in (("dog", [151, 268]), ("n02084071", [151, 268]), (["n03126707"], [517])):
+        loader = Loader(thousand, 4, Resize((8, 8)), columns=("label",), classes=classes)
+        assert np.concatenate([found for (found,) in loader]).tolist() == labels
+    with pytest.raises(
+        errors.ArgumentError, match=r"'crane' stands for several synsets.*n02012849.*n03126707"
+    ):
+        Loader(thousand, 4, Resize((8, 8)), classes="crane")
+    with pytest.raises(errors.ArgumentError, match=r"no class 'Chihuahuas'.*; similar: Chihuahua"):
+        Loader(thousand, 4, Resize((8, 8)), classes=["n02084071", "Chihuahuas"])
+    assert snapshot(thousand.path) == before
+    run = CliRunner().invoke(
+        cli, ["classes", str(thousand.path), "n02012849", "=n03126707", "maillot, tank suit"]
+    )
+    assert isinstance(run.exception, errors.ArgumentError)
+    run = CliRunner().invoke(cli, ["classes", str(thousand.path), "n02012849", "=n03126707"])
+    assert run.output == "134\tn02012849\t0\tcrane\n517\tn03126707\t1\tcrane\n"
 
 
 @needs_meta

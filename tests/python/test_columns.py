@@ -124,6 +124,29 @@ def test_blacklisted_images_are_flagged_by_their_numbers(dataset: Dataset, tmp_p
         dataset.attach("more", blacklist, order="names", flags=True)
 
 
+def test_a_blacklist_flags_validation_images_by_the_numbers_in_their_names(tmp_path: Path) -> None:
+    numbers = (7, 50_000, 3, 12, 9)
+    files = {f"n1/ILSVRC2012_val_{i:08d}.JPEG": small_jpeg(i) for i in numbers}
+    write_tree(tmp_path / "src", {**files, "n1/ILSVRC2012_val_00000001.JPEG": b""})
+    convert(tmp_path / "src", tmp_path / "out", shuffle=1, on_bad="skip")
+    blacklist = tmp_path / "ILSVRC2014_clsloc_validation_blacklist.txt"
+    blacklist.write_text("1\n9\n12\n36\n50000\n")
+    run = CliRunner().invoke(
+        cli, ["attach", str(tmp_path / "out"), "blacklisted", str(blacklist), "--order", "names", "--flags"]
+    )
+    assert run.exit_code == 0, run.output
+    dataset = Dataset(tmp_path / "out")
+    flagged = {
+        key[-5:] for key, flag in zip(dataset.keys, dataset.columns["blacklisted"][:], strict=True) if flag
+    }
+    assert flagged == {"00009", "00012", "50000"}
+    loader = Loader(tmp_path / "out" / "train", 8, Resize((8, 8)), columns=("blacklisted",))
+    assert next(iter(loader))[0].sum() == 3
+    blacklist.write_text("50001\n")
+    with pytest.raises(errors.ArgumentError, match="record 50001, counted from 1, of 5"):
+        dataset.attach("more", blacklist, order="names", flags=True)
+
+
 @pytest.mark.parametrize(
     ("source", "options", "message"),
     [

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import itertools
+import json
+import random
 import sys
 import tarfile
 from pathlib import Path
@@ -11,12 +14,12 @@ import pytest
 from archives import CLASSES, IDS, devkit, tar_of, tar_of_tars, write
 from click.testing import CliRunner
 from folders import members, small_jpeg
-from images import SHARED, shared_files
+from images import SHARED, encode, shared_files
+from PIL import Image
 
 from fastinet import Dataset, cli, errors, manifest
 from fastinet.conversion import convert
 from fastinet.conversion.detect import open_source
-from fastinet.conversion.devkit import Devkit
 
 KIT = "ILSVRC2012_devkit_t12.tar.gz"
 TRUTH = [1, 2, 3, 1]
@@ -236,20 +239,63 @@ def test_ilsvrc2010_takes_images_from_the_patch(tmp_path: Path) -> None:
     ]
 
 
-def test_labels_of_all_50000_validation_images_agree_with_kaggle() -> None:
+@pytest.fixture(scope="module")
+def real_validation(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The real devkit beside a tar of all 50,000 validation images' names, in scrambled order."""
     meta = SHARED / "imagenet-meta"
     if not meta.is_dir():
         pytest.skip("the real devkit is not here")
-    kit = Devkit.find(meta, 2012, [KIT])
-    assert kit is not None
-    assert kit.wnids[1] == "n02119789"
+    src = write(tmp_path_factory.mktemp("val"), {KIT: (meta / KIT).read_bytes()})
+    image = encode(Image.new("L", (8, 8)), subsampling=None)
+    header = tarfile.TarInfo("ILSVRC2012_val_00000000.JPEG")
+    header.size = len(image)
+    block, payload = bytearray(header.tobuf(tarfile.USTAR_FORMAT)), image + bytes(-len(image) % 512)
+    numbers = list(range(1, 50_001))
+    random.Random(0).shuffle(numbers)
+    with (src / "ILSVRC2012_img_val.tar").open("wb") as tar:
+        for number in numbers:
+            block[15:23] = b"%08d" % number
+            block[148:156] = b" " * 8
+            block[148:156] = b"%06o\0 " % sum(block)
+            tar.write(block + payload)
+        tar.write(bytes(1024))
+    return src
+
+
+def test_labels_of_all_50000_validation_images_agree_with_kaggle_and_real(real_validation: Path) -> None:
+    meta = SHARED / "imagenet-meta"
+    source = open_source(real_validation)
     order = [line.split()[0] for line in (meta / "LOC_synset_mapping.txt").read_text().splitlines()]
-    assert [c.name for c in kit.classes] == order
+    assert [c.name for c in source.classes] == order == sorted(order)
+    ours = {sample.key: source.classes[sample.label].name for sample in source.samples("val")}
+    assert list(ours) == [f"ILSVRC2012_val_{i:08d}" for i in range(1, 50_001)]
     with (meta / "LOC_val_solution.csv").open() as file:
-        theirs = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
-    ours = {f"ILSVRC2012_val_{i:08d}": kit.wnids[number] for i, number in enumerate(kit.truth["val"], 1)}
-    assert len(ours) == 50_000
-    assert ours == theirs
+        kaggles = {row["ImageId"]: row["PredictionString"].split()[0] for row in csv.DictReader(file)}
+    assert ours == kaggles
+    # ReaL holds what people saw in each image, by label: nine of ten agree, in another order none would.
+    real = json.loads((meta / "imagenet_real_labels.json").read_text())
+    by_name = {wnid: label for label, wnid in enumerate(order)}
+    judged = [(by_name[wnid], seen) for wnid, seen in zip(ours.values(), real, strict=True) if seen]
+    agreeing = sum(label in seen for label, seen in judged)
+    assert len(judged) == 46_837
+    assert 0.89 < agreeing / len(judged) < 0.91
+    shifted = sum(label in seen for (label, _), (_, seen) in itertools.pairwise(judged))
+    assert shifted / len(judged) < 0.02
+
+
+def test_ilsvrc_ids_are_never_labels(real_validation: Path) -> None:
+    source = open_source(real_validation)
+    ids = [c.ilsvrc2012_id for c in source.classes]
+    assert sorted(ids) == list(range(1, 1001))
+    wnids = {c.ilsvrc2012_id: c.name for c in source.classes}
+    labels = {c.name: label for label, c in enumerate(source.classes)}
+    assert (wnids[1], labels["n02119789"]) == ("n02119789", 278)
+    assert (ids[0], source.classes[0].name) == (449, "n01440764")
+    with tarfile.open(real_validation / KIT) as tar:
+        member = tar.extractfile("ILSVRC2012_devkit_t12/data/ILSVRC2012_validation_ground_truth.txt")
+        assert member is not None
+        truth = [int(line) for line in member.read().split()]
+    assert [sample.label for sample in source.samples("val")] == [labels[wnids[number]] for number in truth]
 
 
 def test_real_images_with_the_real_devkit_have_the_labels_of_their_folders(tmp_path: Path) -> None:

@@ -174,6 +174,8 @@ def test_a_class_list_without_any_synset_that_is_there_is_refused(
     src = _layout(tmp_path / "src", "fall11_whole.tar", synsets)
     with pytest.raises(errors.ArgumentError, match="no synsets here of the class list"):
         open_source(src, classes=["n00000007"])
+    with pytest.raises(errors.ArgumentError, match=f"found '{CLASSES[0]}' for labels 0 and 2"):
+        open_source(src, classes=[CLASSES[0], CLASSES[1], CLASSES[0]])
 
 
 @pytest.mark.parametrize(

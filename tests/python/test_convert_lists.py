@@ -52,6 +52,14 @@ def test_kaggles_folders_are_recognised_with_labels_of_the_solution_and_boxes(tm
     assert report.splits["val"].notes["differences from ImageSets"] == ["val.txt lists 1, found 2"]
 
 
+def test_kaggles_names_that_differ_only_in_case_are_named(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "src")
+    (train,) = root.rglob("train/n01")
+    (train / "N01_1.JPEG").write_bytes(small_jpeg(9))
+    notes = open_source(root).survey("train").notes
+    assert notes["names that differ only in case"] == ["n01/N01_1.JPEG, n01/n01_1.JPEG"]
+
+
 def test_kaggles_boxes_come_from_the_solution_where_there_are_no_annotations(tmp_path: Path) -> None:
     source = open_source(kaggle(tmp_path / "src", annotations=False))
     first = next(iter(source.samples("val")))

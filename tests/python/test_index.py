@@ -94,6 +94,24 @@ def test_class_names_may_be_labels(tmp_path: Path, jpeg: bytes) -> None:
         index(tmp_path, classes=["n01"])
 
 
+def test_two_classes_of_one_name_never_collapse(tmp_path: Path, jpeg: bytes) -> None:
+    write_tar(tmp_path / "x.tar", [("a.jpg", jpeg), ("a.cls", b"crane")])
+    message = (
+        "classes: expected names that differ, found 'crane' for labels 0 and 2; name the classes by WNID"
+    )
+    with pytest.raises(errors.ArgumentError, match=message):
+        index(tmp_path, classes=["crane", "pug", "crane"])
+    assert [path.name for path in tmp_path.iterdir()] == ["x.tar"]
+
+
+def test_a_file_cut_short_is_no_readable_image(tmp_path: Path, jpeg: bytes) -> None:
+    write_tar(tmp_path / "x.tar", [("a.jpg", jpeg), ("b.jpg", jpeg[:-2])])
+    report = index(tmp_path, on_bad="skip")
+    ((_, key, reason),) = report.left_out
+    assert key == "b"
+    assert reason.startswith("truncated JPEG: expected an end-of-image marker, found the end after ")
+
+
 def test_members_that_are_no_images_are_counted_and_reported(tmp_path: Path, jpeg: bytes) -> None:
     path = write_tar(tmp_path / "x.tar", [("a.jpg", jpeg), ("noext", b"1"), ("b.cls", b"1"), ("c.txt", b"2")])
     with tarfile.open(path, "a") as tar:
