@@ -98,14 +98,14 @@ template <bool kStore>
     r.refill();
     for (int i = 0; i < kLookupsPerRefill; ++i) {
       uint32_t e = skip_table.lookup(r.bits);
-      const uint32_t next = k + (e >> 8);
+      const uint32_t next = k + SkipTable::advance(e);
       if (next < 64) {
-        r.consume(e & 255);
+        r.consume(e);
         k = next;
         continue;
       }
-      if (is_block_end(next)) {
-        r.consume(e & 255);
+      if (next == 64 || next - (SkipTable::kEndOfBlock + 1) < 63) {
+        r.consume(e);
         reader = r;
         return bad;
       }
@@ -168,8 +168,8 @@ bool McuDecoder::restart_if_due() {
   return true;
 }
 
-template <class DecodeBlock>
-bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
+template <class BeginMcu, class DecodeBlock>
+bool McuDecoder::run(int mcus, int first, const BeginMcu& begin_mcu, const DecodeBlock& decode_block) {
   const int last = first + mcus;
   while (first < last) {
     if (!restart_if_due()) return false;
@@ -177,7 +177,7 @@ bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
     until_restart_ -= stop - first;
     BitReader bits = bits_;
     for (; first < stop; ++first) {
-      if (!reader_.ensure(bits)) return false;
+      if (!reader_.ensure(bits) || !begin_mcu(bits)) return false;
       uint32_t bad = 0;
       for (int b = 0; b < blocks_per_mcu_; ++b) {
         bad |= decode_block(bits, blocks_[b], dc_[blocks_[b].component], static_cast<uint32_t>(first));
@@ -189,24 +189,42 @@ bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
   return true;
 }
 
-bool McuDecoder::skip(int mcus) {
+template <class BeginMcu>
+bool McuDecoder::pass(int mcus, const BeginMcu& begin_mcu) {
   if (blocks_[0].skip) {
-    return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+    return run(mcus, 0, begin_mcu, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
       return skip_block(bits, *block.dc, *block.ac, *block.skip, dc);
     });
   }
-  return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+  return run(mcus, 0, begin_mcu, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
     return decode_block<false>(bits, *block.dc, *block.ac, dc, nullptr);
   });
 }
 
-bool McuDecoder::decode(int mcus, const CoefficientTarget& target, int first) {
-  return run(mcus, first, [&](BitReader& bits, const Block& block, int& dc, uint32_t mcu) {
-    const uint32_t column = mcu * block.h + block.across;
-    int16_t* out = target[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
-                   column % kBlocksPerGroup * 8;
-    return decode_block<true>(bits, *block.dc, *block.ac, dc, out);
+bool McuDecoder::skip(int mcus) {
+  return pass(mcus, [](const BitReader&) { return true; });
+}
+
+bool McuDecoder::index(int mcus, std::vector<EntryPoint>& entries) {
+  return pass(mcus, [&](const BitReader& bits) {
+    if (!reader_.within(bits)) return false;
+    EntryPoint entry;
+    entry.bit = static_cast<uint32_t>(reader_.position(bits));
+    for (int c = 0; c < kMaxComponents; ++c) entry.dc[c] = static_cast<int16_t>(dc_[c]);
+    entries.push_back(entry);
+    return true;
   });
+}
+
+bool McuDecoder::decode(int mcus, const CoefficientTarget& target, int first) {
+  return run(
+      mcus, first, [](const BitReader&) { return true; },
+      [&](BitReader& bits, const Block& block, int& dc, uint32_t mcu) {
+        const uint32_t column = mcu * block.h + block.across;
+        int16_t* out = target[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
+                       column % kBlocksPerGroup * 8;
+        return decode_block<true>(bits, *block.dc, *block.ac, dc, out);
+      });
 }
 
 bool McuDecoder::entry(EntryPoint& entry) {

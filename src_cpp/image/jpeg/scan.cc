@@ -13,15 +13,12 @@ Scanner::~Scanner() = default;
 
 ScanResult Scanner::scan(const Header& header, Bytes data) {
   McuDecoder& decoder = impl_->decoder;
-  const size_t mcus = static_cast<size_t>(header.mcu_rows) * header.mcu_columns;
   ScanResult result;
   if (!decoder.begin(header, data, Skipping::kMuch) || !decoder.seek(0, EntryPoint{})) return result;
   std::vector<EntryPoint> entries;
-  entries.reserve(std::min(mcus, data.size()));
-  for (size_t i = 0; i < mcus; ++i) {
-    EntryPoint entry;
-    if (!decoder.entry(entry) || !decoder.skip(1)) return result;
-    entries.push_back(entry);
+  entries.reserve(std::min(static_cast<size_t>(header.mcu_rows) * header.mcu_columns, data.size()));
+  for (int row = 0; row < header.mcu_rows; ++row) {
+    if (!decoder.index(header.mcu_columns, entries)) return result;
   }
   if (!decoder.at_end_of_image()) return result;
   return {.complete = true, .entries = std::move(entries)};
