@@ -55,7 +55,7 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--split", help="Convert only this split, or name the only one.")
 @click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
               help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
-@click.option("--workers", type=int, help="Shards written at a time; the CPUs when not given.")
+@click.option("--workers", type=int, help="Shards written at a time; twice the CPUs when not given.")
 @click.option(
     "--shard-size", help="Records (1000) or bytes (256MB) a shard.  [default: whichever comes first]"
 )
