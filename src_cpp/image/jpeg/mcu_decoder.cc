@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "image/jpeg/block-inl.h"
 #include "image/jpeg/entropy_decoder.h"
 #include "image/jpeg/zigzag.h"
 
 namespace fastinet::jpeg {
 namespace {
-
-constexpr int kDcBound = 2048;
 
 // Where in a group its first block's coefficient lies at which k arrives, counting from 1 for the DC
 // coefficient. Beyond 64, where broken runs and the end of a block lead, it is a slot that nobody reads.
@@ -23,29 +22,6 @@ constexpr auto kSlot = [] {
 }();
 
 // The functions below return 0, or what is not 0 for codes, runs or values that no 8-bit JPEG holds.
-
-[[gnu::always_inline]] inline uint32_t decode_dc(BitReader& r, const HuffmanTable& table, int& dc) {
-  r.refill();
-  HuffmanEntry e = table.lookup(r.bits);
-  if (e & (kPartial | kLong)) [[unlikely]] {
-    if (e & kLong) e = table.find(r.bits);
-    if (e == 0) return 1;
-    r.consume(e);
-    if (e & kPartial) {
-      const int size = entry_size(e);
-      if (size > kMaxDcSize) return 1;
-      dc += r.value(size);
-    }
-  } else {
-    r.consume(e);
-    dc += entry_value(e);
-  }
-  return static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
-}
-
-// Where decoding a block has ended: at 64 with its last coefficient, or within this range with the code for
-// the end of the block. 65 to 79 is a run beyond the block.
-inline bool is_block_end(uint32_t k) { return k == 64 || k - (kEndOfBlock + 1) < 63; }
 
 // Decodes one block into `out`, the block's place in its (zero) group, if kStore.
 template <bool kStore>
@@ -104,21 +80,13 @@ template <bool kStore>
         k = next;
         continue;
       }
-      if (next == 64 || next - (SkipTable::kEndOfBlock + 1) < 63) {
+      if (is_skipped_block_end(next)) {
         r.consume(e);
         reader = r;
         return bad;
       }
       // The look-up shows no whole code, or codes of the next block too: one code at a time.
-      r.refill();
-      e = ac_table.find(r.bits);
-      if (e == 0) return 1;
-      r.consume(e);
-      k += entry_advance(e);
-      if (e & kPartial) {
-        if (entry_size(e) > kMaxAcSize) return 1;
-        r.consume(static_cast<uint32_t>(entry_size(e)));
-      }
+      if (skip_coefficient(r, ac_table, k)) return 1;
       if (k >= 64) {
         reader = r;
         return bad | !is_block_end(k);

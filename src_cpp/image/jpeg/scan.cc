@@ -1,10 +1,23 @@
 #include "image/jpeg/scan.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "image/jpeg/half_scan.h"
 #include "image/jpeg/mcu_decoder.h"
 
 namespace fastinet::jpeg {
 
+namespace {
+
+// Sizes of files for which a HalfScanner pays, and for which its memory is no burden.
+constexpr size_t kLeastHalved = size_t{4} << 10;
+constexpr size_t kMostHalved = size_t{4} << 20;
+
+}  // namespace
+
 struct Scanner::Impl {
+  HalfScanner halves;
   McuDecoder decoder;
 };
 
@@ -12,6 +25,13 @@ Scanner::Scanner() : impl_(std::make_unique<Impl>()) {}
 Scanner::~Scanner() = default;
 
 ScanResult Scanner::scan(const Header& header, Bytes data) {
+  ScanResult result;
+  const bool halved = data.size() >= kLeastHalved && data.size() <= kMostHalved;
+  result.complete = halved && impl_->halves.scan(header, data, result.entries);
+  return result.complete ? std::move(result) : scan_in_order(header, data);
+}
+
+ScanResult Scanner::scan_in_order(const Header& header, Bytes data) {
   McuDecoder& decoder = impl_->decoder;
   ScanResult result;
   if (!decoder.begin(header, data, Skipping::kMuch) || !decoder.seek(0, EntryPoint{})) return result;
