@@ -1,6 +1,6 @@
 # Every command does its own set-up, and redoes only what its inputs ask for. `make help` lists them.
 #   PYTHON=python3.12   interpreter for the virtual environment      VENV=.venv        where that lies
-#   IMAGES=DIR          demo, bench: a folder of images              GROUP=core        tests without frameworks
+#   IMAGES=DIR          demo, bench...: a folder of images              GROUP=core        tests without frameworks
 #   FUZZ_RUNS=1000000   fuzz: executions of each target              JOBS=8            parallel jobs
 
 PYTHON ?= python3
@@ -19,7 +19,7 @@ CORE_TESTS := $(shell find tests/cpp -type f)
 SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
-.PHONY: help setup build test demo bench lint format sanitize fuzz clean system pytest ctest fuzz-short
+.PHONY: help setup build test demo bench bench-stages bench-profile lint format sanitize fuzz clean system pytest ctest fuzz-short
 .DELETE_ON_ERROR:
 
 help:
@@ -28,6 +28,8 @@ help:
 	@echo "make test      the whole default suite"
 	@echo "make demo      the main job end to end, on IMAGES=... or on images that it makes"
 	@echo "make bench     loaders side by side, on IMAGES=... or on images that it makes"
+	@echo "make bench-stages  what each stage of decoding and resampling costs, beside libjpeg-turbo, on IMAGES=..."
+	@echo "make bench-profile where the loader's CPU time goes, by perf, on IMAGES=..."
 	@echo "make lint      every static check;  make format  repairs what can be repaired"
 	@echo "make sanitize  C++ tests under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz      every fuzz target FUZZ_RUNS times, the decoder's two three times as often"
@@ -86,6 +88,19 @@ demo: build
 
 bench: build
 	$(BIN)/python benchmarks/loaders.py $(if $(IMAGES),--images "$(IMAGES)") --json build/loaders.json
+
+bench-stages: | system
+	@test -n "$(IMAGES)" || { echo "make bench-stages needs IMAGES=/path/to/images"; exit 2; }
+	@cmake --preset release -DFASTINET_BENCHMARKS=ON >/dev/null
+	cmake --build --preset release --target stages
+	build/release/benchmarks/stages --json build/stages.json "$(IMAGES)"
+
+bench-profile: build
+	@test -n "$(IMAGES)" || { echo "make bench-profile needs IMAGES=/path/to/ImageFolder"; exit 2; }
+	@cmake --preset profile -DPython_EXECUTABLE="$(abspath $(BIN)/python)" \
+	  -Dpybind11_DIR="$$($(BIN)/python -m pybind11 --cmakedir)" >/dev/null
+	cmake --build --preset profile
+	$(BIN)/python benchmarks/profile_loader.py --images "$(IMAGES)" --module build/profile/src_cpp
 
 clean:
 	rm -rf build demo "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis

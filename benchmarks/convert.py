@@ -29,7 +29,7 @@ from machine import describe
 RECORDS = 250  # a shard; the same for all
 
 
-def with_fastinet(entry_points: bool, workers: int) -> Callable[[Path, Path], None]:
+def with_fastinet(entry_points: bool, workers: int | None) -> Callable[[Path, Path], None]:
     def run(src: Path, dst: Path) -> None:
         fastinet.convert(src, dst, shard_size=str(RECORDS), entry_points=entry_points, workers=workers)
 
@@ -54,13 +54,13 @@ def cpu_seconds() -> float:
 @click.argument("images", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--copies", default=4, show_default=True, help="Of the images, as further classes.")
 @click.option("--repeats", default=5, show_default=True)
-@click.option("--workers", default=2, show_default=True, help="Of fastinet; webdataset writes with one.")
+@click.option("--workers", type=int, help="Of fastinet, if not its default; webdataset writes with one.")
 @click.option(
     "--folder", type=click.Path(path_type=Path), help="Where to write; a temporary folder if not given."
 )
 @click.option("--json", "json_file", type=click.Path(path_type=Path))
 def main(
-    images: Path, copies: int, repeats: int, workers: int, folder: Path | None, json_file: Path | None
+    images: Path, copies: int, repeats: int, workers: int | None, folder: Path | None, json_file: Path | None
 ) -> None:
     """Measure conversion of the ImageFolder IMAGES."""
     ways = {

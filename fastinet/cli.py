@@ -57,7 +57,11 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--split", help="Convert only this split, or name the only one.")
 @click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
               help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
-@click.option("--workers", type=int, help="Shards written at a time; the CPUs when not given.")
+@click.option(
+    "--workers",
+    type=int,
+    help="Shards written at a time; when not given, twice the CPUs here, or the CPUs of the cluster.",
+)
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
               help="Who writes the shards: this process, or the nodes of a Ray cluster.")  # fmt: skip
 @click.option("--address", metavar="HOST:PORT",

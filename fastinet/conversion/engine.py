@@ -36,12 +36,15 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """A pool of threads, one shard a thread; reading, hashing and writing happen in C++ without the GIL."""
+    """A pool of threads, one shard a thread; reading, hashing and writing happen in C++ without the GIL.
+
+    Two threads for each CPU, if not told otherwise: while one waits for the disk, the other computes.
+    """
 
     def __init__(self, workers: int | None = None) -> None:
         if workers is not None and workers < 1:
             raise ArgumentError(f"workers must be at least 1, not {workers}")
-        self.workers = workers or available_cpus()
+        self.workers = workers or 2 * available_cpus()
 
     def run(
         self, tasks: Iterable[ShardTask], advance: Callable[[int, int], None]

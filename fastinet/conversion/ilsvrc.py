@@ -93,12 +93,14 @@ class _Challenge:
     @classmethod
     def find_archives(cls, path: Path) -> dict[str, Path]:
         """The archive of each split that is in the folder `path`; or `path` itself if it is one."""
-        files = sorted(path.iterdir()) if path.is_dir() else [path]
-        return {
-            split: [file for file in files if name.fullmatch(file.name)][-1]
-            for split, name in cls.archive_names.items()
-            if any(name.fullmatch(file.name) and file.is_file() for file in files)
-        }
+        files = os.listdir(path) if path.is_dir() else [path.name]  # noqa: PTH208 - of many names, few paths
+        folder = path if path.is_dir() else path.parent
+        found = {}
+        for split, pattern in cls.archive_names.items():
+            names = sorted(filter(pattern.fullmatch, files))
+            if any((folder / name).is_file() for name in names):
+                found[split] = folder / names[-1]
+        return found
 
     def survey(self, split: str) -> Survey:
         """Counts a split by its archive's headers."""

@@ -81,7 +81,7 @@ def convert(
         split: convert only this split, or, for a source without splits, the name of its only one.
         classes: of the whole ImageNet, only these synsets, labelled in this order: WNIDs, or the path of a
             list with one a line (such as those of ImageNet-21K-P). None: all there are, sorted.
-        workers: shards written at a time; None: as many as there are CPUs. Changes only the speed.
+        workers: shards written at a time; None: two for each CPU. Changes only the speed.
         shard_size: "1000" (records) or "256MB" (bytes) a shard; None: at most 1000 records and 256 MB.
         shuffle: seed of a permutation of the records; None: the source's order is kept, so that record i is
             sample i of torchvision's ImageFolder.

@@ -24,6 +24,7 @@ constexpr std::string_view kSuffix = ".fastinet-tmp";
 constexpr size_t kTokenSize = 16;
 constexpr size_t kBufferSize = size_t{1} << 20;
 constexpr size_t kDirectSize = size_t{64} << 10;  // from here on a copy costs more than a system call
+constexpr size_t kWriteBehind = size_t{4} << 20;  // bytes after which the disk is set to work
 
 size_t folder_length(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -73,6 +74,7 @@ void OutputFile::flush(std::span<const uint8_t> tail) {
   std::array<iovec, 2> parts = {iovec{buffer_.data(), buffer_.size()},
                                 iovec{const_cast<uint8_t*>(tail.data()), tail.size()}};
   size_t left = buffer_.size() + tail.size();
+  written_ += left;
   while (left > 0) {
     const ssize_t written = writev(fd_, parts.data(), static_cast<int>(parts.size()));
     if (written < 0) {
@@ -89,6 +91,17 @@ void OutputFile::flush(std::span<const uint8_t> tail) {
     }
   }
   buffer_.clear();
+  if (written_ - sent_ >= kWriteBehind) send_to_disk();
+}
+
+// So that fsync at the end waits for the last few bytes, not for all of them. What fails here fails there
+// too.
+void OutputFile::send_to_disk() {
+#ifdef SYNC_FILE_RANGE_WRITE
+  sync_file_range(fd_, static_cast<off_t>(sent_), static_cast<off_t>(written_ - sent_),
+                  SYNC_FILE_RANGE_WRITE);
+#endif
+  sent_ = written_;
 }
 
 void OutputFile::commit() {

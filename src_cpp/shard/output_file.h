@@ -31,11 +31,14 @@ class OutputFile {
 
  private:
   void flush(std::span<const uint8_t> tail);
+  void send_to_disk();
 
   std::string path_;
   std::string temporary_;
   int fd_ = -1;
   std::vector<uint8_t> buffer_;
+  uint64_t written_ = 0;  // bytes given to the kernel
+  uint64_t sent_ = 0;     // of these, bytes that the disk has been set to write
 };
 
 // Removes temporary files of OutputFile in `folder` (not below) whose writer is gone, and nothing else: the

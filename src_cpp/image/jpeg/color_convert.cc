@@ -16,8 +16,8 @@ namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
-void row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r, uint8_t* g,
-         uint8_t* b) {
+void ycc_row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r, uint8_t* g,
+             uint8_t* b) {
   ycc_to_rgb_scalar(y, cb, cr, count, r, g, b);
 }
 
@@ -75,8 +75,8 @@ HWY_INLINE Rgb convert(V y, V cb, V cr) {
           hn::Add(y, hn::Add(hn::Add(cb, cb), scaled(cb, -14942)))};
 }
 
-HWY_ATTR void row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r,
-                  uint8_t* g, uint8_t* b) {
+HWY_ATTR void ycc_row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r,
+                      uint8_t* g, uint8_t* b) {
   for (size_t x = 0; x < count; x += hn::Lanes(DU8())) {
     const Samples ys = load(y + x), cbs = load(cb + x), crs = load(cr + x);
     const Rgb even = convert(ys.even, cbs.even, crs.even), odd = convert(ys.odd, cbs.odd, crs.odd);
@@ -96,7 +96,7 @@ HWY_AFTER_NAMESPACE();
 namespace fastinet::jpeg {
 namespace {
 
-HWY_EXPORT(row);
+HWY_EXPORT(ycc_row);
 
 uint8_t clamped(int v) { return static_cast<uint8_t>(std::clamp(v, 0, 255)); }
 
@@ -105,7 +105,7 @@ uint8_t clamped(int v) { return static_cast<uint8_t>(std::clamp(v, 0, 255)); }
 void ycc_to_rgb(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r, uint8_t* g,
                 uint8_t* b) {
   if (simd_level() == SimdLevel::kScalar) return ycc_to_rgb_scalar(y, cb, cr, count, r, g, b);
-  HWY_DYNAMIC_DISPATCH(row)(y, cb, cr, count, r, g, b);
+  HWY_DYNAMIC_DISPATCH(ycc_row)(y, cb, cr, count, r, g, b);
 }
 
 void ycc_to_rgb_scalar(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r,

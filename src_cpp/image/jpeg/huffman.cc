@@ -87,23 +87,41 @@ const HuffmanTable* HuffmanCache::get(Bytes spec, TableKind kind) {
 const SkipTable* HuffmanCache::skip_table(const HuffmanTable* table) {
   const auto slot =
       std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return &s.table == table; });
-  if (!slot->has_skip) slot->skip.build(slot->table);
+  if (!slot->has_skip) slot->skip.build(slot->table.spec());
   slot->has_skip = true;
   return &slot->skip;
 }
 
-void SkipTable::build(const HuffmanTable& table) {
-  for (uint32_t i = 0; i < lookup_.size(); ++i) {
-    uint32_t bits = 0, advance = 0;
-    while (bits < kLookupBits && advance < kEndOfBlock) {
-      const uint64_t window = static_cast<uint64_t>(i) << (64 - kLookupBits + bits);
-      const HuffmanEntry e = table.find(window);
-      const uint32_t size = e & kPartial ? static_cast<uint32_t>(entry_size(e)) : 0;
-      if (e == 0 || bits + entry_bits(e) > kLookupBits || size > kMaxAcSize) break;
-      bits += entry_bits(e) + size;
-      advance += entry_advance(e);
+// What a window of n bits shows behind its first coefficient, a window of fewer bits shows too: the tables
+// for all n up to kLookupBits are made in turn, each of sums with the shorter ones.
+void SkipTable::build(Bytes spec) {
+  const uint8_t* counts = spec.data() - 1;                 // counts[1] is the first
+  std::array<uint16_t, size_t{1} << kLookupBits> shorter;  // that of n bits begins at 1 << n
+  shorter[1] = 0;
+  for (int n = 1; n <= kLookupBits; ++n) {
+    uint16_t* const table = n < kLookupBits ? &shorter[size_t{1} << n] : lookup_.data();
+    std::fill_n(table, size_t{1} << n, n < kLookupBits ? 0 : kNone << 6);
+    const uint8_t* symbol = spec.data() + 16;
+    uint16_t* slot = table;
+    for (int length = 1; length <= n; ++length) {
+      const int room = n - length;
+      for (int i = 0; i < counts[length]; ++i, ++symbol, slot += size_t{1} << room) {
+        const HuffmanEntry e = symbol_entry(*symbol, length, TableKind::kAc);
+        const int size = e & kPartial ? entry_size(e) : 0;
+        if (size > kMaxAcSize) continue;
+        const bool end = entry_advance(e) == fastinet::jpeg::kEndOfBlock;
+        const uint32_t advance = end ? kEndOfBlock : entry_advance(e);
+        const auto first = static_cast<uint16_t>(static_cast<uint32_t>(length + size) | advance << 6);
+        if (end || size >= room) {
+          std::fill_n(slot, size_t{1} << room, first);
+          continue;
+        }
+        const size_t rest = size_t{1} << (room - size);
+        for (size_t at = 0; at < size_t{1} << room; at += rest) {
+          for (size_t j = 0; j < rest; ++j) slot[at + j] = static_cast<uint16_t>(first + shorter[rest + j]);
+        }
+      }
     }
-    lookup_[i] = static_cast<uint16_t>(bits | (bits == 0 ? kNone : advance) << 8);
   }
 }
 

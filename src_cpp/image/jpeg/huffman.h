@@ -37,15 +37,20 @@ inline int entry_size(HuffmanEntry e) { return static_cast<int>(e >> 16); }
 // of.
 class SkipTable {
  public:
-  static constexpr int kLookupBits = 11;
+  static constexpr int kLookupBits = 12;
   static constexpr int kMaxBits = kLookupBits + kMaxAcSize;  // that an entry consumes
-  static constexpr uint32_t kNone = 192;                     // advance of windows that show no whole code
+  // Advances: of a sum of coefficients that the end of the block follows, more than any sum without it can
+  // reach; and of a window that shows no whole code.
+  static constexpr uint32_t kEndOfBlock = 512;
+  static constexpr uint32_t kNone = 256;
+  static_assert(16 * kLookupBits < kNone && 16 * kLookupBits + kEndOfBlock < 1024);
 
-  // bits 0-7: bits to consume; bits 8-15: coefficients to advance, kEndOfBlock and more if the last code is
-  // the end of the block.
+  // bits 0-5: bits to consume; bits 6-15: coefficients to advance, with kEndOfBlock if its code is the last.
   uint32_t lookup(uint64_t window) const { return lookup_[window >> (64 - kLookupBits)]; }
+  static uint32_t advance(uint32_t entry) { return entry >> 6; }
 
-  void build(const class HuffmanTable& table);
+  // `spec` is that of an AC table which HuffmanTable::build accepts.
+  void build(Bytes spec);
 
  private:
   std::array<uint16_t, size_t{1} << kLookupBits> lookup_;
@@ -65,6 +70,8 @@ class HuffmanTable {
   // Without the value: a kPartial entry, or a complete one for codes that have none (zero difference, run of
   // 16, end of the block), or 0 when no code matches. For kLong, and where the value does not matter.
   HuffmanEntry find(uint64_t window) const;
+
+  Bytes spec() const { return {spec_.data(), spec_size_}; }
 
   bool same(Bytes spec, TableKind kind) const {
     return kind == kind_ && spec.size() == spec_size_ && std::equal(spec.begin(), spec.end(), spec_.begin());

@@ -16,7 +16,8 @@ namespace {
 
 #if HWY_TARGET == HWY_SCALAR
 
-bool row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples, ptrdiff_t stride) {
+bool inverse_dct(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples,
+                 ptrdiff_t stride) {
   return idct_row_scalar(groups, blocks, quant, samples, stride);
 }
 
@@ -51,8 +52,8 @@ HWY_INLINE void pass(V16 (&r)[8]) {
   r[4] = descale<kShift>(e3 - o0);
 }
 
-HWY_ATTR bool row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples,
-                  ptrdiff_t stride) {
+HWY_ATTR bool inverse_dct(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples,
+                          ptrdiff_t stride) {
   const D16 d;
   const hn::Rebind<uint8_t, D16> d8;
   const int step = static_cast<int>(hn::Lanes(d)) / 8;
@@ -85,7 +86,7 @@ HWY_AFTER_NAMESPACE();
 namespace fastinet::jpeg {
 namespace {
 
-HWY_EXPORT(row);
+HWY_EXPORT(inverse_dct);
 
 int16_t wrap16(int a) { return static_cast<int16_t>(static_cast<uint16_t>(a)); }
 
@@ -149,7 +150,7 @@ bool idct_row_scalar(const int16_t* groups, int blocks, const uint16_t* quant, u
 
 bool idct_row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples, ptrdiff_t stride) {
   if (simd_level() == SimdLevel::kScalar) return idct_row_scalar(groups, blocks, quant, samples, stride);
-  return HWY_DYNAMIC_DISPATCH(row)(groups, blocks, quant, samples, stride);
+  return HWY_DYNAMIC_DISPATCH(inverse_dct)(groups, blocks, quant, samples, stride);
 }
 
 }  // namespace fastinet::jpeg

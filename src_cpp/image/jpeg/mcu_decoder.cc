@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "image/jpeg/block-inl.h"
 #include "image/jpeg/entropy_decoder.h"
 #include "image/jpeg/zigzag.h"
 
 namespace fastinet::jpeg {
 namespace {
-
-constexpr int kDcBound = 2048;
 
 // Where in a group its first block's coefficient lies at which k arrives, counting from 1 for the DC
 // coefficient. Beyond 64, where broken runs and the end of a block lead, it is a slot that nobody reads.
@@ -23,29 +22,6 @@ constexpr auto kSlot = [] {
 }();
 
 // The functions below return 0, or what is not 0 for codes, runs or values that no 8-bit JPEG holds.
-
-[[gnu::always_inline]] inline uint32_t decode_dc(BitReader& r, const HuffmanTable& table, int& dc) {
-  r.refill();
-  HuffmanEntry e = table.lookup(r.bits);
-  if (e & (kPartial | kLong)) [[unlikely]] {
-    if (e & kLong) e = table.find(r.bits);
-    if (e == 0) return 1;
-    r.consume(e);
-    if (e & kPartial) {
-      const int size = entry_size(e);
-      if (size > kMaxDcSize) return 1;
-      dc += r.value(size);
-    }
-  } else {
-    r.consume(e);
-    dc += entry_value(e);
-  }
-  return static_cast<uint32_t>(dc + kDcBound) & ~uint32_t{2 * kDcBound - 1};
-}
-
-// Where decoding a block has ended: at 64 with its last coefficient, or within this range with the code for
-// the end of the block. 65 to 79 is a run beyond the block.
-inline bool is_block_end(uint32_t k) { return k == 64 || k - (kEndOfBlock + 1) < 63; }
 
 // Decodes one block into `out`, the block's place in its (zero) group, if kStore.
 template <bool kStore>
@@ -98,27 +74,19 @@ template <bool kStore>
     r.refill();
     for (int i = 0; i < kLookupsPerRefill; ++i) {
       uint32_t e = skip_table.lookup(r.bits);
-      const uint32_t next = k + (e >> 8);
+      const uint32_t next = k + SkipTable::advance(e);
       if (next < 64) {
-        r.consume(e & 255);
+        r.consume(e);
         k = next;
         continue;
       }
-      if (is_block_end(next)) {
-        r.consume(e & 255);
+      if (is_skipped_block_end(next)) {
+        r.consume(e);
         reader = r;
         return bad;
       }
       // The look-up shows no whole code, or codes of the next block too: one code at a time.
-      r.refill();
-      e = ac_table.find(r.bits);
-      if (e == 0) return 1;
-      r.consume(e);
-      k += entry_advance(e);
-      if (e & kPartial) {
-        if (entry_size(e) > kMaxAcSize) return 1;
-        r.consume(static_cast<uint32_t>(entry_size(e)));
-      }
+      if (skip_coefficient(r, ac_table, k)) return 1;
       if (k >= 64) {
         reader = r;
         return bad | !is_block_end(k);
@@ -168,8 +136,8 @@ bool McuDecoder::restart_if_due() {
   return true;
 }
 
-template <class DecodeBlock>
-bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
+template <class BeginMcu, class DecodeBlock>
+bool McuDecoder::run(int mcus, int first, const BeginMcu& begin_mcu, const DecodeBlock& decode_block) {
   const int last = first + mcus;
   while (first < last) {
     if (!restart_if_due()) return false;
@@ -177,7 +145,7 @@ bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
     until_restart_ -= stop - first;
     BitReader bits = bits_;
     for (; first < stop; ++first) {
-      if (!reader_.ensure(bits)) return false;
+      if (!reader_.ensure(bits) || !begin_mcu(bits)) return false;
       uint32_t bad = 0;
       for (int b = 0; b < blocks_per_mcu_; ++b) {
         bad |= decode_block(bits, blocks_[b], dc_[blocks_[b].component], static_cast<uint32_t>(first));
@@ -189,24 +157,42 @@ bool McuDecoder::run(int mcus, int first, const DecodeBlock& decode_block) {
   return true;
 }
 
-bool McuDecoder::skip(int mcus) {
+template <class BeginMcu>
+bool McuDecoder::pass(int mcus, const BeginMcu& begin_mcu) {
   if (blocks_[0].skip) {
-    return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+    return run(mcus, 0, begin_mcu, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
       return skip_block(bits, *block.dc, *block.ac, *block.skip, dc);
     });
   }
-  return run(mcus, 0, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
+  return run(mcus, 0, begin_mcu, [](BitReader& bits, const Block& block, int& dc, uint32_t) {
     return decode_block<false>(bits, *block.dc, *block.ac, dc, nullptr);
   });
 }
 
-bool McuDecoder::decode(int mcus, const CoefficientTarget& target, int first) {
-  return run(mcus, first, [&](BitReader& bits, const Block& block, int& dc, uint32_t mcu) {
-    const uint32_t column = mcu * block.h + block.across;
-    int16_t* out = target[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
-                   column % kBlocksPerGroup * 8;
-    return decode_block<true>(bits, *block.dc, *block.ac, dc, out);
+bool McuDecoder::skip(int mcus) {
+  return pass(mcus, [](const BitReader&) { return true; });
+}
+
+bool McuDecoder::index(int mcus, std::vector<EntryPoint>& entries) {
+  return pass(mcus, [&](const BitReader& bits) {
+    if (!reader_.within(bits)) return false;
+    EntryPoint entry;
+    entry.bit = static_cast<uint32_t>(reader_.position(bits));
+    for (int c = 0; c < kMaxComponents; ++c) entry.dc[c] = static_cast<int16_t>(dc_[c]);
+    entries.push_back(entry);
+    return true;
   });
+}
+
+bool McuDecoder::decode(int mcus, const CoefficientTarget& target, int first) {
+  return run(
+      mcus, first, [](const BitReader&) { return true; },
+      [&](BitReader& bits, const Block& block, int& dc, uint32_t mcu) {
+        const uint32_t column = mcu * block.h + block.across;
+        int16_t* out = target[block.component][block.down] + column / kBlocksPerGroup * kGroupStride +
+                       column % kBlocksPerGroup * 8;
+        return decode_block<true>(bits, *block.dc, *block.ac, dc, out);
+      });
 }
 
 bool McuDecoder::entry(EntryPoint& entry) {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "image/jpeg/bit_reader.h"
 #include "image/jpeg/entry_points.h"
@@ -30,6 +31,8 @@ class McuDecoder {
 
   // Each false for corrupt data.
   bool skip(int mcus);
+  // As skip, and appends how to enter at each of the MCUs.
+  bool index(int mcus, std::vector<EntryPoint>& entries);
   // Stores the MCUs, from the target's block `first` * h on. The target's blocks must be zero.
   bool decode(int mcus, const CoefficientTarget& target, int first);
 
@@ -50,8 +53,10 @@ class McuDecoder {
     uint8_t component, h, across, down;  // position in the MCU's h x v blocks of the component
   };
 
-  template <class DecodeBlock>
-  bool run(int mcus, int first, const DecodeBlock& decode_block);
+  template <class BeginMcu, class DecodeBlock>
+  bool run(int mcus, int first, const BeginMcu& begin_mcu, const DecodeBlock& decode_block);
+  template <class BeginMcu>
+  bool pass(int mcus, const BeginMcu& begin_mcu);
   bool restart_if_due();
 
   HuffmanCache cache_;

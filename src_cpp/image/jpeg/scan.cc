@@ -1,10 +1,23 @@
 #include "image/jpeg/scan.h"
 
+#include <algorithm>
+#include <utility>
+
+#include "image/jpeg/half_scan.h"
 #include "image/jpeg/mcu_decoder.h"
 
 namespace fastinet::jpeg {
 
+namespace {
+
+// Sizes of files for which a HalfScanner pays, and for which its memory is no burden.
+constexpr size_t kLeastHalved = size_t{4} << 10;
+constexpr size_t kMostHalved = size_t{4} << 20;
+
+}  // namespace
+
 struct Scanner::Impl {
+  HalfScanner halves;
   McuDecoder decoder;
 };
 
@@ -12,16 +25,20 @@ Scanner::Scanner() : impl_(std::make_unique<Impl>()) {}
 Scanner::~Scanner() = default;
 
 ScanResult Scanner::scan(const Header& header, Bytes data) {
+  ScanResult result;
+  const bool halved = data.size() >= kLeastHalved && data.size() <= kMostHalved;
+  result.complete = halved && impl_->halves.scan(header, data, result.entries);
+  return result.complete ? std::move(result) : scan_in_order(header, data);
+}
+
+ScanResult Scanner::scan_in_order(const Header& header, Bytes data) {
   McuDecoder& decoder = impl_->decoder;
-  const size_t mcus = static_cast<size_t>(header.mcu_rows) * header.mcu_columns;
   ScanResult result;
   if (!decoder.begin(header, data, Skipping::kMuch) || !decoder.seek(0, EntryPoint{})) return result;
   std::vector<EntryPoint> entries;
-  entries.reserve(std::min(mcus, data.size()));
-  for (size_t i = 0; i < mcus; ++i) {
-    EntryPoint entry;
-    if (!decoder.entry(entry) || !decoder.skip(1)) return result;
-    entries.push_back(entry);
+  entries.reserve(std::min(static_cast<size_t>(header.mcu_rows) * header.mcu_columns, data.size()));
+  for (int row = 0; row < header.mcu_rows; ++row) {
+    if (!decoder.index(header.mcu_columns, entries)) return result;
   }
   if (!decoder.at_end_of_image()) return result;
   return {.complete = true, .entries = std::move(entries)};

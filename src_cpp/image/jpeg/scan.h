@@ -29,6 +29,9 @@ class Scanner {
   // libjpeg-turbo to judge.
   ScanResult scan(const Header& header, Bytes data);
 
+  // The same from the first MCU to the last: the reference, and for what HalfScanner leaves.
+  ScanResult scan_in_order(const Header& header, Bytes data);
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;

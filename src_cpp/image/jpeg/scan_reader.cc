@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "image/jpeg/unstuff.h"
+
 namespace fastinet::jpeg {
 bool ScanReader::seek(Bytes scan, uint64_t bit, size_t limit, BitReader& reader) {
   if (bit >> 3 >= scan.size()) return false;
@@ -26,27 +28,12 @@ void ScanReader::append() {
   const uint8_t* const limit = scan_.data() + std::max(limit_, source_);
   const uint8_t* const end = scan_.data() + scan_.size();
   uint8_t* const base = buffer_.data();
-  uint8_t* to = base + filled_;
-  while (to < base + kStretch && from < limit) {
-    const size_t room = std::min<size_t>(base + kStretch - to, limit - from);
-    const void* ones = std::memchr(from, 0xFF, room);
-    const size_t plain = ones ? static_cast<const uint8_t*>(ones) - from : room;
-    std::memcpy(to, from, plain);
-    from += plain;
-    to += plain;
-    if (!ones) break;
-    if (end - from < 2 || from[1] != 0) {
-      at_marker_ = true;
-      break;
-    }
-    stuffed_.push_back(static_cast<uint32_t>(to - base));
-    *to++ = 0xFF;
-    from += 2;
-  }
-  source_ = from - scan_.data();
-  filled_ = to - base;
+  const Unstuffed done = unstuff(from, limit, end, base + filled_, base + kStretch, base, stuffed_);
+  at_marker_ = at_marker_ || done.at_marker;
+  source_ = done.from - scan_.data();
+  filled_ = done.to - base;
   // Before the end: room for one whole MCU. At the end: what a refill may have read ahead.
-  safe_ = final() ? to + 8 : to - kMcuBytes;
+  safe_ = base + filled_ + (final() ? ptrdiff_t{8} : -static_cast<ptrdiff_t>(kMcuBytes));
 }
 
 bool ScanReader::fill(BitReader& reader) {

@@ -15,6 +15,9 @@ class ScanReader {
  public:
   static constexpr size_t kUnlimited = SIZE_MAX;
 
+  // One MCU of six blocks, each coefficient with the longest code and value, and what a refill reads ahead.
+  static constexpr size_t kMcuBytes = kMaxBlocksPerMcu * 64 * (16 + 15) / 8 + 16;
+
   // Starts `reader` at bit `bit` of `scan` (the file from its first byte of entropy-coded data on). Bytes at
   // `limit` and beyond need not be looked at. False if there is no such bit.
   bool seek(Bytes scan, uint64_t bit, size_t limit, BitReader& reader);
@@ -39,8 +42,6 @@ class ScanReader {
   bool restart(int number, BitReader& reader);
 
  private:
-  // One MCU of six blocks, each coefficient with the longest code and value, and what a refill reads ahead.
-  static constexpr size_t kMcuBytes = kMaxBlocksPerMcu * 64 * (16 + 15) / 8 + 16;
   static constexpr size_t kStretch = 8192;
 
   bool final() const { return at_marker_ || source_ >= limit_; }

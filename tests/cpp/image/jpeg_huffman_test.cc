@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <numeric>
+#include <random>
 
 #include "image/jpeg/huffman.h"
 
@@ -58,6 +59,65 @@ TEST(HuffmanTable, FindsCodesLongerThanTheLookUp) {
       EXPECT_EQ(entry_size(e), length - 1);
     }
   }
+}
+
+// A valid table of random code lengths, with any symbols at all.
+std::vector<uint8_t> random_spec(std::mt19937& random) {
+  std::vector<uint8_t> counts(16), symbols(256);
+  std::iota(symbols.begin(), symbols.end(), uint8_t{0});
+  std::shuffle(symbols.begin(), symbols.end(), random);
+  const int skew = static_cast<int>(random() % 8);
+  int used = 0, free = 1;  // codes of the length at hand
+  for (uint8_t& count : counts) {
+    free = std::min(2 * free, 256);
+    count =
+        static_cast<uint8_t>(std::min<int>({free - 1, static_cast<int>(random() % (1 << skew)), 162 - used}));
+    used += count;
+    free -= count;
+  }
+  counts.insert(counts.end(), symbols.begin(), symbols.begin() + used);
+  return counts;
+}
+
+// What `window` shows of whole codes, found one at a time; bits and advance, as SkipTable counts them.
+std::pair<uint32_t, uint32_t> codes_in(const HuffmanTable& table, uint64_t window) {
+  uint32_t bits = 0, advance = 0;
+  for (;;) {
+    if (bits >= SkipTable::kLookupBits) break;
+    const HuffmanEntry e = table.find(window << bits);
+    const uint32_t size = e & kPartial ? static_cast<uint32_t>(entry_size(e)) : 0;
+    if (e == 0 || bits + entry_bits(e) > SkipTable::kLookupBits || size > kMaxAcSize) break;
+    bits += entry_bits(e) + size;
+    if (entry_advance(e) == kEndOfBlock) return {bits, advance + SkipTable::kEndOfBlock};
+    advance += entry_advance(e);
+  }
+  return {bits, bits == 0 ? SkipTable::kNone : advance};
+}
+
+TEST(SkipTable, PassesOverTheCodesThatFindFindsOneAtATime) {
+  std::mt19937 random(1);
+  HuffmanTable table;
+  SkipTable skip;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(table.build(random_spec(random), TableKind::kAc));
+    skip.build(table.spec());
+    for (uint64_t w = 0; w < 1 << SkipTable::kLookupBits; ++w) {
+      const uint32_t e = skip.lookup(window(w, SkipTable::kLookupBits));
+      const auto [bits, advance] = codes_in(table, window(w, SkipTable::kLookupBits));
+      ASSERT_EQ(e & 63, bits) << "table " << i << ", window " << w;
+      ASSERT_EQ(SkipTable::advance(e), advance) << "table " << i << ", window " << w;
+    }
+  }
+}
+
+TEST(SkipTable, DoesNotTakeManyRunsOfSixteenForTheEndOfABlock) {
+  std::vector<uint8_t> one_bit(17);
+  one_bit[0] = 1;
+  one_bit[16] = 0xF0;
+  SkipTable skip;
+  skip.build(one_bit);
+  EXPECT_EQ(SkipTable::advance(skip.lookup(0)), 16U * SkipTable::kLookupBits);
+  EXPECT_LT(16U * SkipTable::kLookupBits + 63, SkipTable::kEndOfBlock);
 }
 
 TEST(HuffmanCache, KeepsTheTablesOfAnImageWhileOthersComeAndGo) {

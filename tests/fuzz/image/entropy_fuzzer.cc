@@ -1,11 +1,13 @@
 // The entropy decoder: a window decodes to the same coefficients from the start of the scan and from any
-// entry points; a scan that is complete decodes; damaged entry points are at worst refused.
+// entry points; a scan that is complete decodes, and has the same entry points from both halves at once;
+// damaged entry points are at worst refused.
 #include <cstdlib>
 #include <cstring>
 #include <vector>
 
 #include "choices.h"
 #include "image/jpeg/entropy_decoder.h"
+#include "image/jpeg/half_scan.h"
 #include "image/jpeg/scan.h"
 
 namespace {
@@ -57,7 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const McuWindow window{rect.top, rect.bottom(), rect.left, rect.right()};
 
   static Scanner scanner;
-  const ScanResult scan = scanner.scan(header, bytes);
+  const ScanResult scan = scanner.scan_in_order(header, bytes);
+  static HalfScanner halves;
+  std::vector<EntryPoint> entries_of_halves;
+  if (halves.scan(header, bytes, entries_of_halves)) {
+    require(scan.complete && entries_of_halves == scan.entries);
+  }
   const Outcome plain = decode(header, bytes, {}, window);
   if (!scan.complete) return 0;
   require(plain.refused == Unsuited::kNone && plain.last == Decoded::kEnd);
