@@ -1,10 +1,12 @@
 # Every command does its own set-up, and redoes only what its inputs ask for. `make help` lists them.
 #   PYTHON=python3.12   interpreter for the virtual environment      VENV=.venv        where that lies
-#   IMAGES=DIR          demo, bench...: a folder of images              GROUP=core        tests without frameworks
+#   COMPARISON=DIR      where that of torchvision and the peers lies
+#   IMAGES=DIR          demo, bench...: a folder of images           GROUP=core        tests without frameworks
 #   FUZZ_RUNS=1000000   fuzz: executions of each target              JOBS=8            parallel jobs
 
 PYTHON ?= python3
 VENV ?= .venv
+COMPARISON ?= .venv-comparison
 GROUP ?= test
 IMAGES ?=
 FUZZ_RUNS ?= 1000000
@@ -19,15 +21,18 @@ CORE_TESTS := $(shell find tests/cpp -type f)
 SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
-.PHONY: help setup build test demo bench bench-stages bench-profile lint format sanitize fuzz clean system pytest ctest fuzz-short
+.PHONY: help setup build test compare demo bench bench-all bench-stages bench-profile lint format sanitize fuzz \
+  clean system pytest ctest fuzz-short pytest-comparison
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make setup     system packages, virtual environment, test dependencies"
 	@echo "make build     the Python extension, installed in $(VENV) in editable form"
 	@echo "make test      the whole default suite"
+	@echo "make compare   fastinet against torchvision itself, in $(COMPARISON) (PyPI's torch takes 5 GB)"
 	@echo "make demo      the main job end to end, on IMAGES=... or on images that it makes"
 	@echo "make bench     loaders side by side, on IMAGES=... or on images that it makes"
+	@echo "make bench-all likewise with torchvision, FFCV and TurboLoader, in $(COMPARISON)"
 	@echo "make bench-stages  what each stage of decoding and resampling costs, beside libjpeg-turbo, on IMAGES=..."
 	@echo "make bench-profile where the loader's CPU time goes, by perf, on IMAGES=..."
 	@echo "make lint      every static check;  make format  repairs what can be repaired"
@@ -36,7 +41,7 @@ help:
 	@echo "make clean     removes what the commands above made"
 
 system:
-	@scripts/system_packages.sh "$(PYTHON)"
+	@scripts/system_packages.sh "$(PYTHON)" "$(GROUP)"
 
 setup: $(VENV)/.dependencies-$(GROUP)
 
@@ -58,6 +63,12 @@ test: build ctest $(SANITIZERS:%=ctest-%) fuzz-short lint
 # Last in the suite, so that its summary is the last line. By files, whose tests share costly fixtures.
 pytest: build
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+compare:
+	@$(MAKE) --no-print-directory pytest-comparison GROUP=comparison VENV="$(COMPARISON)"
+
+pytest-comparison: build
+	$(BIN)/python -m pytest -n $(JOBS) tests/comparison
 
 ctest: build
 	ctest --test-dir build/python --output-on-failure --parallel $(JOBS)
@@ -89,6 +100,9 @@ demo: build
 bench: build
 	$(BIN)/python benchmarks/loaders.py $(if $(IMAGES),--images "$(IMAGES)") --json build/loaders.json
 
+bench-all:
+	@$(MAKE) --no-print-directory bench GROUP=peers VENV="$(COMPARISON)"
+
 bench-stages: | system
 	@test -n "$(IMAGES)" || { echo "make bench-stages needs IMAGES=/path/to/images"; exit 2; }
 	@cmake --preset release -DFASTINET_BENCHMARKS=ON >/dev/null
@@ -103,4 +117,4 @@ bench-profile: build
 	$(BIN)/python benchmarks/profile_loader.py --images "$(IMAGES)" --module build/profile/src_cpp
 
 clean:
-	rm -rf build demo "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf build demo "$(VENV)" "$(COMPARISON)" .mypy_cache .ruff_cache .pytest_cache .hypothesis

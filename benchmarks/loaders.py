@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 import tempfile
 from dataclasses import asdict
@@ -40,6 +41,13 @@ console = Console()
 )
 @click.option("--work", "works", default=",".join(peers.WORKS), help="Kinds of work, comma-separated.")
 @click.option("--peers", "names", default=",".join(peers.NAMES), help="Loaders, comma-separated.")
+@click.option(
+    "--python",
+    "interpreters",
+    multiple=True,
+    metavar="LOADER=FILE",
+    help="Interpreter for a loader whose packages do not go with the others'; needs psutil and Pillow too.",
+)
 @click.option("--threads", default=2, help="Worker threads or processes of each loader.")
 @click.option("--batch-size", default=256)
 @click.option("--rounds", default=5, help="Turns that every loader gets.")
@@ -48,14 +56,15 @@ console = Console()
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write figures here."
 )
 def main(
-    images: Path | None, works: str, names: str, threads: int, batch_size: int, rounds: int, epochs: int,
-    json_path: Path | None,
+    images: Path | None, works: str, names: str, interpreters: tuple[str, ...], threads: int,
+    batch_size: int, rounds: int, epochs: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Measure loaders side by side."""
     chosen, kinds = names.split(","), works.split(",")
     for given, known in ((chosen, peers.NAMES), (kinds, tuple(peers.WORKS))):
         if unknown := set(given) - set(known):
             raise click.UsageError(f"unknown: {', '.join(sorted(unknown))}; known are {', '.join(known)}")
+    pythons = dict(_interpreter(text) for text in interpreters)
     with tempfile.TemporaryDirectory(prefix="fastinet-bench-") as scratch:
         folder = Path(scratch)
         if images is None:
@@ -74,9 +83,14 @@ def main(
             work = peers.Work(kind, images.absolute(), folder / "shards" / "train", threads, batch_size)
             with console.status("") as status:
                 results[kind] = measure(
-                    chosen, work, rounds=rounds, epochs=epochs, logs=folder / "logs", tell=status.update
-                )
+                    chosen, work, rounds=rounds, epochs=epochs, logs=folder / "logs", interpreters=pythons,
+                    tell=status.update,
+                )  # fmt: skip
             console.print(table(kind, results[kind]))
+    measured = {row.peer for rows in results.values() for row in rows if row.unavailable is None}
+    for name in chosen:
+        if name in measured and name in peers.NOTES:
+            console.print(peers.NOTES[name])
     host = about["machine"]
     assert isinstance(host, dict)
     console.print(
@@ -86,6 +100,16 @@ def main(
         json_path.parent.mkdir(parents=True, exist_ok=True)
         figures = {kind: [asdict(result) for result in rows] for kind, rows in results.items()}
         json_path.write_text(json.dumps({**about, "results": figures}, indent=1) + "\n")
+
+
+def _interpreter(text: str) -> tuple[str, str]:
+    name, _, file = text.partition("=")
+    if name not in peers.NAMES:
+        raise click.BadParameter(f"{text}: expected LOADER=FILE, LOADER one of {', '.join(peers.NAMES)}")
+    found = shutil.which(file)
+    if found is None:
+        raise click.BadParameter(f"{text}: no program {file!r}")
+    return name, str(Path(found).absolute())
 
 
 def table(kind: str, results: list[Result]) -> Table:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
 import time
 from importlib import metadata
@@ -70,7 +71,7 @@ def main() -> None:
     except peers.UnavailableError as e:
         answers.write(json.dumps({"unavailable": str(e)}) + "\n")
         return
-    versions = {}
+    versions = {"python": platform.python_version()}
     for distribution in module.DISTRIBUTIONS:
         try:
             versions[distribution] = metadata.version(distribution)

@@ -27,11 +27,14 @@ def figures(run: dict[str, Any]) -> str:
         "| loader | " + " | ".join(peers.WORKS[kind] for kind in kinds) + " |",
         "|---|" + "---|" * len(kinds),
     ]
+    notes = []
     for name in rows[kinds[0]]:
         cells = [_cell(rows[kind][name], rows[kind].get("fastinet")) for kind in kinds]
         if any(cell != "-" for cell in cells):
             lines.append(f"| {peers.TITLES[name]} | " + " | ".join(cells) + " |")
+            notes += [peers.NOTES[name]] if name in peers.NOTES else []
     host = run["machine"]
+    lines += ["", " ".join(notes)] if notes else []
     lines += [
         "",
         f"{run['images']} images, batches of {run['batch_size']}, {run['threads']} threads; {host['cpu']}, "

@@ -6,10 +6,11 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any
 
 import peers
@@ -44,12 +45,12 @@ class Result:
 
 
 class _Peer:
-    def __init__(self, name: str, work: peers.Work, log: Path) -> None:
+    def __init__(self, name: str, work: peers.Work, log: Path, python: str) -> None:
         self.result = Result(name)
         self._log = log
         with log.open("w") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, str(HERE / "peer_process.py"), name, json.dumps(asdict(work), default=str)],
+                [python, str(HERE / "peer_process.py"), name, json.dumps(asdict(work), default=str)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
             )  # fmt: skip
 
@@ -76,8 +77,12 @@ class _Peer:
         return answer
 
     def stop(self) -> None:
-        with contextlib.suppress(BrokenPipeError):
-            self._process.communicate(timeout=10)
+        """Lets it end; its figures are there, so one whose threads keep it from ending is killed."""
+        try:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.kill()
 
     def kill(self) -> None:
         self._process.kill()
@@ -85,8 +90,8 @@ class _Peer:
 
 
 @contextlib.contextmanager
-def _started(name: str, work: peers.Work, log: Path) -> Iterator[_Peer]:
-    peer = _Peer(name, work, log)
+def _started(name: str, work: peers.Work, log: Path, python: str) -> Iterator[_Peer]:
+    peer = _Peer(name, work, log, python)
     try:
         yield peer
         peer.stop()
@@ -102,12 +107,14 @@ def measure(
     rounds: int,
     epochs: int,
     logs: Path,
+    interpreters: Mapping[str, str] = MappingProxyType({}),
     tell: Callable[[str], None] = lambda _: None,
 ) -> list[Result]:
     """Figures of every named peer for one kind of work, in the order of the names.
 
     Peers warm up one after another, then take turns: `rounds` times, `epochs` epochs a turn. One works at a
-    time. `tell` is called with a line on what is going on; the peers' own output goes to files in `logs`.
+    time. A peer runs under this Python unless `interpreters` names another. `tell` is called with a line on
+    what is going on; the peers' own output goes to files in `logs`.
 
     Raises RuntimeError where a peer dies.
     """
@@ -116,7 +123,8 @@ def measure(
         started = []
         for name in names:
             tell(f"{work.name}: starting {peers.TITLES[name]}")
-            peer = stack.enter_context(_started(name, work, logs / f"{name}.log"))
+            python = interpreters.get(name, sys.executable)
+            peer = stack.enter_context(_started(name, work, logs / f"{name}.log", python))
             peer.wait_ready()
             started.append(peer)
         for number in range(1, rounds + 1):

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# system_packages.sh PYTHON: what the build and the tests need from the system. Nothing is installed, and apt is
-# not called, when all is there; otherwise apt installs it as root or through a sudo that asks nothing.
+# system_packages.sh PYTHON [GROUP]: what the build, the tests and a dependency group of pyproject.toml need from
+# the system. Nothing is installed, and apt is not called, when all is there; otherwise apt installs it as root or
+# through a sudo that asks nothing.
 set -euo pipefail
-python=$1
+python=$1 group=${2:-}
 
 missing=()
 need() {  # need PACKAGE COMMAND...: the Debian package that makes the command succeed
@@ -31,6 +32,10 @@ need python3 command -v "$python"
 need python3-venv "$python" -c 'import ensurepip, venv'
 need python3-dev python_headers
 need chromium browser
+if [ "$group" = peers ]; then  # FFCV comes as source
+  need libopencv-dev pkg-config --exists opencv4
+  need libturbojpeg0-dev pkg-config --exists libturbojpeg
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 install="apt-get install --yes --no-install-recommends ${missing[*]}"

@@ -18,9 +18,14 @@ pip=("$venv/bin/python" -m pip --quiet)
 
 # PyPI's torch for Linux brings gigabytes of CUDA, which no test uses. Taken from PyTorch's own index, the same
 # version is the small CPU build; where that index cannot be reached, pip's configured sources decide.
-torch=$(sed -n 's/^  "\(torch==[^"]*\)",$/\1/p' pyproject.toml)
-if [ "$group" = test ] && ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
-  "${pip[@]}" install --no-deps --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu "$torch" \
-    2>/dev/null || echo "No CPU build of $torch in reach: taking the one that pip finds, which may be large."
+pinned() { sed -n "s/.*\"\($1==[^\"]*\)\".*/\1/p" pyproject.toml; }
+case $group in
+  test) large=(--no-deps "$(pinned torch)") ;;
+  comparison | peers) large=("$(pinned torchvision)") ;;  # names the torch that it was built for
+  *) large=() ;;
+esac
+if [ ${#large[@]} -gt 0 ] && ! "$venv/bin/python" -c 'import torch' 2>/dev/null; then
+  "${pip[@]}" install --retries 0 --timeout 15 --index-url https://download.pytorch.org/whl/cpu "${large[@]}" \
+    2>/dev/null || echo "No CPU build of ${large[-1]} in reach: taking the one that pip finds, which may be large."
 fi
 "${pip[@]}" install --group "$group" --group build

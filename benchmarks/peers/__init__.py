@@ -2,7 +2,8 @@
 
 A module defines `DISTRIBUTIONS`, the packages whose versions matter, and `open_epochs(work)`, which returns a
 function that loads one epoch, to the last batch, and gives the number of images it delivered. It raises
-`UnavailableError` where the peer cannot do the work.
+`UnavailableError` where the peer cannot do the work. An interpreter of the peer's own may run it: it imports
+nothing but this package, `reference` and what the peer needs.
 """
 
 from __future__ import annotations
@@ -16,14 +17,25 @@ from typing import Any
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-NAMES = ("fastinet", "torch_pillow", "webdataset", "dali", "turboloader", "pillow")
 TITLES = {
     "fastinet": "fastinet",
+    "torchvision": "torchvision + Pillow",
+    "torchvision_io": "torchvision, its own decoder",
     "torch_pillow": "torch DataLoader + Pillow",
     "webdataset": "webdataset + Pillow",
     "dali": "DALI, CPU pipeline",
+    "ffcv": "FFCV, original JPEG files",
     "turboloader": "TurboLoader",
     "pillow": "Pillow, one process",
+}
+NAMES = tuple(TITLES)
+
+#: Where a peer's work is not exactly that of the others.
+NOTES = {
+    "dali": "DALI's resize is not Pillow's.",
+    "ffcv": "FFCV decodes with the fast, less exact inverse DCT and leaves the channels last in memory; its "
+    "evaluation crops 224/256 of the shorter side, then resizes.",
+    "turboloader": "TurboLoader decodes large images at a reduced size.",
 }
 
 #: What a batch is made of; all in batches, NCHW, 224x224.

@@ -1,11 +1,11 @@
-"""What most training scripts do: torch's DataLoader over an ImageFolder, with torchvision's transforms."""
+"""torch's DataLoader over an ImageFolder, also where torchvision is not installed."""
 
 from __future__ import annotations
 
 import torch
 
 from peers import Epoch, Work
-from peers.vision import open_rgb, transform_for
+from peers.vision import dataloader_epochs, open_rgb, transform_for
 from reference import image_folder
 
 DISTRIBUTIONS = ("torch", "torchvision", "pillow")
@@ -25,15 +25,4 @@ class _ImageFolder(torch.utils.data.Dataset[tuple[torch.Tensor, int]]):
 
 
 def open_epochs(work: Work) -> Epoch:
-    loader = torch.utils.data.DataLoader(
-        _ImageFolder(work),
-        batch_size=work.batch_size,
-        shuffle=work.train,
-        num_workers=work.threads,
-        persistent_workers=True,
-    )
-
-    def epoch() -> int:
-        return sum(len(images) for images, _ in loader)
-
-    return epoch
+    return dataloader_epochs(_ImageFolder(work), work)

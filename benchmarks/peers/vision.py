@@ -1,4 +1,7 @@
-"""torchvision's transforms on Pillow images: its own where it is installed, else the same arithmetic."""
+"""What peers share that load as torchvision does: its transforms on Pillow images, and torch's DataLoader.
+
+Where torchvision is not installed, the same arithmetic stands in for its transforms.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import torch
 from PIL import Image
 
 import reference
-from peers import MEAN, STD, Work
+from peers import MEAN, STD, Epoch, Work
 
 Transform = Callable[[Image.Image], Any]
 
@@ -38,6 +41,22 @@ def transform_for(work: Work) -> Transform:
     ends = [tv.ToTensor(), tv.Normalize(MEAN, STD)] if work.normalised else [tv.PILToTensor()]
     composed: Transform = tv.Compose([*crops, *ends])
     return composed
+
+
+def dataloader_epochs(dataset: torch.utils.data.Dataset[Any], work: Work) -> Epoch:
+    """Epochs of a DataLoader with worker processes over a dataset of (image, label)."""
+    loader = torch.utils.data.DataLoader(
+        dataset,
+        batch_size=work.batch_size,
+        shuffle=work.train,
+        num_workers=work.threads,
+        persistent_workers=True,
+    )
+
+    def epoch() -> int:
+        return sum(len(images) for images, _ in loader)
+
+    return epoch
 
 
 def to_uint8_tensor(image: Image.Image) -> torch.Tensor:
