@@ -81,11 +81,14 @@ def main(
         results = {}
         for kind in kinds:
             work = peers.Work(kind, images.absolute(), folder / "shards" / "train", threads, batch_size)
-            with console.status("") as status:
-                results[kind] = measure(
-                    chosen, work, rounds=rounds, epochs=epochs, logs=folder / "logs", interpreters=pythons,
-                    tell=status.update,
-                )  # fmt: skip
+            try:
+                with console.status("") as status:
+                    results[kind] = measure(
+                        chosen, work, rounds=rounds, epochs=epochs, logs=folder / "logs",
+                        interpreters=pythons, tell=status.update,
+                    )  # fmt: skip
+            except RuntimeError as e:
+                raise click.ClickException(str(e)) from None
             console.print(table(kind, results[kind]))
     measured = {row.peer for rows in results.values() for row in rows if row.unavailable is None}
     for name in chosen:
