@@ -16,7 +16,15 @@ from fastinet.dataset import Dataset, find_split
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
-from fastinet.inspection.oddities import FORMATS, KINDS, MEANINGS, FileNames, read_report, remarks_of
+from fastinet.inspection.oddities import (
+    FORMATS,
+    KINDS,
+    MEANINGS,
+    FileNames,
+    meaning_of,
+    read_report,
+    remarks_of,
+)
 from fastinet.inspection.sampling import Choice
 from fastinet.progress import Meter, meter
 
@@ -131,9 +139,7 @@ class _Pass:
         ]
         if report:
             for kind, count in remarks_of(report).items():
-                oddities.append(
-                    Oddity(kind, MEANINGS.get(kind, ""), count, keys=report.examples.get(kind, ()))
-                )
+                oddities.append(Oddity(kind, meaning_of(kind), count, keys=report.examples.get(kind, ())))
         shards = dataset.manifest.shards
         per_shard = [shard.records for shard in shards]
         return SplitFacts(

@@ -16,7 +16,7 @@ from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.report import SplitReport
 from fastinet.errors import FormatError, ShardIOError
 
-__all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "read_report"]
+__all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "meaning_of", "read_report"]
 
 FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP")  # by FORMAT.md's numbers
 JPEG = 1
@@ -36,12 +36,12 @@ KINDS: Mapping[str, Callable[[Facts], Mask]] = {
     "size not known": lambda f: (f["width"] == 0) | (f["height"] == 0),
     "EXIF-rotated": lambda f: f["orientation"] > 1,
     "JPEG without entry points": lambda f: (f["format"] == JPEG) & (f["entry_points_bytes"] == 0),
-    "under 32 pixels": lambda f: (np.minimum(f["width"], f["height"]) < 32) & (f["width"] > 0),
+    "under 32 px": lambda f: (np.minimum(f["width"], f["height"]) < 32) & (f["width"] > 0),
     "without a label": lambda f: f["label"] < 0,
 }
 
 # The conversion's remarks, of which those that sidecars tell, too, are left to them.
-_TOLD_BY_SIDECARS = {"EXIF-rotated", "under 32 pixels", "neither JPEG nor another common format",
+_TOLD_BY_SIDECARS = {"EXIF-rotated", "under 32 px", "neither JPEG nor another common format",
                      "PNG", "GIF", "BMP", "TIFF", "WEBP", "WebP"}  # fmt: skip
 
 MEANINGS = {
@@ -51,14 +51,25 @@ MEANINGS = {
     "EXIF-rotated": "Stored turned or mirrored. torchvision trains on them as stored, and so does fastinet.",
     "JPEG without entry points": "Decoded from the first row on: progressive, CMYK or unusual files, or a "
                                  "conversion that was told to leave entry points out.",
-    "under 32 pixels": "A side is shorter than 32 pixels.",
+    "under 32 px": "A side is shorter than 32 pixels.",
     "without a label": "Loaders give these the label -1.",
     "misnamed": "The file's extension promises another format than its bytes are.",
     "gray": "One channel; decoding repeats it into red, green and blue.",
     "CMYK": "Four channels for printing; decoding converts them to RGB as Pillow does.",
     "progressive": "Stored in several passes, which must all be read before the first pixel is final.",
-    "irregular JPEG": "Junk, missing ends or odd headers that Pillow, as arbiter, still reads.",
+    "irregular JPEG": "Junk or odd headers that Pillow, as arbiter, still reads.",
+    "JPEG without an end-of-image marker": "Its last bytes are missing; Pillow reads it all the same.",
+    "broken EXIF": "Metadata that cannot be parsed; the image then counts as not turned, as for torchvision.",
+    "several EXIF segments": "Pillow, as arbiter, said whether the image is turned.",
 }  # fmt: skip
+_NORMALISED = "normalised to RGB JPEG"
+
+
+def meaning_of(remark: str) -> str:
+    """What a conversion's remark means, in a sentence; "" where the remark says it all."""
+    if remark.endswith(_NORMALISED):
+        return "Not the source's bytes: the conversion was asked to make such files RGB JPEGs."
+    return MEANINGS.get(remark.partition(":")[0], "")
 
 
 def read_report(folder: Path) -> SplitReport | None:

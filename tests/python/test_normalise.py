@@ -151,7 +151,7 @@ def test_an_interrupted_conversion_goes_on_only_with_the_same_option(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(manifest, "write", stop)
+        patch.setattr(manifest, "encode", stop)
         with pytest.raises(KeyboardInterrupt):
             convert(source, tmp_path / "dst", normalise_odd=True)
     with pytest.raises(
