@@ -21,6 +21,7 @@ def open_epochs(work: Work) -> Epoch:
         transform=[*crop, T.Normalize()] if work.normalised else crop,
         shuffle=work.train,
         threads=work.threads,
+        dtype="float32" if work.normalised else "uint8",
     )
 
     def epoch() -> int:

@@ -86,7 +86,8 @@ class HuffmanTable {
   TableKind kind_ = TableKind::kDc;
 };
 
-// The tables built last: most files of a collection share theirs. Not safe for concurrent use.
+// The tables built last. Files of one encoder often share theirs; most of ImageNet bring their own. Not safe
+// for concurrent use.
 class HuffmanCache {
  public:
   // Null for tables that HuffmanTable::build refuses. Valid until kCapacity - 1 further calls: longer than

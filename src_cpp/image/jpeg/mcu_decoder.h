@@ -17,7 +17,7 @@ namespace fastinet::jpeg {
 // Where a component's coefficients go: the first group of each of its block rows, see entropy_decoder.h.
 using CoefficientTarget = std::array<std::array<int16_t*, 2>, kMaxComponents>;
 
-// How much of a scan skip() will pass over: tables that make it fast pay from some ten thousand blocks on.
+// How much of a scan skip() will pass over: tables that make it fast pay from some hundred blocks on.
 enum class Skipping : uint8_t { kLittle, kMuch };
 
 class McuDecoder {

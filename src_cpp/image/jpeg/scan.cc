@@ -45,7 +45,7 @@ ScanResult Scanner::scan_in_order(const Header& header, Bytes data) {
 }
 
 std::vector<uint8_t> make_entry_points(const Header& header, Bytes data) {
-  static thread_local Scanner scanner;  // for its tables, which most files share
+  static thread_local Scanner scanner;  // for its memory and tables
   const ScanResult result = scanner.scan(header, data);
   if (!result.complete) return {};
   return pack_entry_points(header, data.size(), result.entries, kEntryPointShare);
