@@ -1,17 +1,21 @@
-"""Conversion of an ImageFolder beside webdataset's ShardWriter: the same files, the same disk, in one run.
+"""Conversion of an ImageFolder and of ILSVRC-2012's training archive beside others, on one disk, in one run.
 
 python benchmarks/convert.py IMAGES [--copies N] [--repeats N]
 
-Each way converts the whole folder in turn, `repeats` times over, from a warm page cache; images/s are of the
-fastest repeat, CPU-seconds (user and system) of the cheapest. fastinet also hashes every image, parses its
-header, fsyncs each shard and writes a sidecar; webdataset's writer does none of that.
+IMAGES has a folder for each WNID. Each way takes its turn at the same images, `repeats` times over, from a
+warm page cache; images/s are of the fastest repeat, CPU-seconds (user and system) of the cheapest. The folder
+is beside webdataset's ShardWriter; the archive, a tar of tars, beside Python's tarfile, which only reads it.
+fastinet also hashes every image, parses its header, fsyncs each shard and writes a sidecar; the others do
+none of that.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import resource
 import shutil
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
@@ -45,6 +49,32 @@ def with_webdataset(src: Path, dst: Path) -> None:
             writer.write({"__key__": sample.key, "jpg": data, "cls": str(sample.label).encode()})
 
 
+def read_with_tarfile(src: Path, dst: Path) -> None:
+    dst.mkdir()
+    with tarfile.open(src) as outer:
+        for synset in outer:
+            with tarfile.open(fileobj=outer.extractfile(synset)) as inner:
+                for member in inner:
+                    data = inner.extractfile(member)
+                    assert data is not None
+                    data.read()
+
+
+def write_archive(images: Path, copies: int, path: Path) -> None:
+    """A tar of one tar a folder, as ``ILSVRC2012_img_train.tar`` is."""
+    with tarfile.open(path, "w") as outer:
+        for folder in sorted(images.iterdir()):
+            buffer = io.BytesIO()
+            with tarfile.open(fileobj=buffer, mode="w") as inner:
+                for copy in range(copies):
+                    for number, file in enumerate(sorted(folder.iterdir())):
+                        inner.add(file, f"{folder.name}_{copy}{number:04d}.JPEG")
+            member = tarfile.TarInfo(f"{folder.name}.tar")
+            member.size = buffer.tell()
+            buffer.seek(0)
+            outer.addfile(member, buffer)
+
+
 def cpu_seconds() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
@@ -62,24 +92,28 @@ def cpu_seconds() -> float:
 def main(
     images: Path, copies: int, repeats: int, workers: int | None, folder: Path | None, json_file: Path | None
 ) -> None:
-    """Measure conversion of the ImageFolder IMAGES."""
-    ways = {
-        "fastinet, bytes passed through": with_fastinet(False, workers),
-        "fastinet, with entry points": with_fastinet(True, workers),
-        "webdataset ShardWriter": with_webdataset,
-    }
+    """Measure conversion of the images in IMAGES, as a folder and as an archive."""
     best: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        src = Path(scratch) / "src"
+        src, archive = Path(scratch) / "src", Path(scratch) / "ILSVRC2012_img_train.tar"
         for copy in range(copies):
             for entry in sorted(images.resolve().iterdir()):
                 shutil.copytree(entry, src / f"{copy}_{entry.name}")
+        write_archive(images.resolve(), copies, archive)
         records = sum(1 for _ in ImageFolder(src, split="train").samples("train"))
+        ways = {
+            "folder: fastinet, bytes passed through": (with_fastinet(False, workers), src),
+            "folder: fastinet, with entry points": (with_fastinet(True, workers), src),
+            "folder: webdataset ShardWriter": (with_webdataset, src),
+            "archive: fastinet, bytes passed through": (with_fastinet(False, workers), archive),
+            "archive: fastinet, with entry points": (with_fastinet(True, workers), archive),
+            "archive: Python's tarfile, reading only": (read_with_tarfile, archive),
+        }
         for _ in range(repeats):
-            for name, way in ways.items():
+            for name, (way, source) in ways.items():
                 dst = Path(scratch) / "dst"
                 wall, cpu = time.perf_counter(), cpu_seconds()
-                way(src, dst)
+                way(source, dst)
                 wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
                 shutil.rmtree(dst)
                 least = best.get(name, (wall, cpu))
