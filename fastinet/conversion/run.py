@@ -139,12 +139,12 @@ def convert(
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
-        done = job.prepare(workspace, overwrite)
-        if done:
-            return done
-        checks = checked_sums(_archives(src)) if check_md5 else contextlib.nullcontext()
-        with meter("converting", job.records, progress) as shown, checks:
-            splits, fresh_records, fresh_bytes = job.write_shards(workspace, engine, shown)
+        with checked_sums(_archives(src)) if check_md5 else contextlib.nullcontext():
+            done = job.prepare(workspace, overwrite)
+            if done:
+                return done
+            with meter("converting", job.records, progress) as shown:
+                splits, fresh_records, fresh_bytes = job.write_shards(workspace, engine, shown)
         report = ConversionReport(
             job.path, len(src.classes), splits, on_bad, time.monotonic() - started,
             _cpu_seconds() - cpu_started, fresh_records, fresh_bytes,
@@ -215,8 +215,17 @@ class _Job:
                 records += result.summary["records"]
                 size += result.summary["payload_bytes"]
             remove_surplus(self.store, split, len(tally.shards))
-            reports[split] = tally.report(self.surveys[split].notes)
+            reports[split] = tally.report({**self.surveys[split].notes, **self._empty_classes(tally)})
         return reports, records, size
+
+    def _empty_classes(self, tally: Tally) -> dict[str, list[str]]:
+        """Also those of which every image was left out; no class where nothing has a label."""
+        counts = tally.class_counts
+        if not any(counts[label] for label in range(len(self.source.classes))):
+            return {}
+        return {
+            "classes without images": [c.name for i, c in enumerate(self.source.classes) if not counts[i]]
+        }
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""

@@ -131,7 +131,10 @@ def test_a_part_of_the_files_keeps_the_labels_of_the_whole(tmp_path: Path) -> No
     report = convert(tmp_path / "train-00001-of-00002", tmp_path / "dst")
     assert [c.name for c in Dataset(tmp_path / "dst").classes] == ["0", "1", "n02119789"]
     assert records(tmp_path / "dst") == [("00000000", 2, small_jpeg(0))]
-    assert report.splits["train"].notes == {"classes named by number, as no record has their name": ["2"]}
+    assert report.splits["train"].notes == {
+        "classes named by number, as no record has their name": ["2"],
+        "classes without images": ["0", "1"],
+    }
 
 
 def test_numbers_without_names_are_kept(tmp_path: Path) -> None:

@@ -43,6 +43,17 @@ def test_an_archive_with_the_published_sum_is_converted(
     assert convert(src, tmp_path / "dst", check_md5=True).records == 4
 
 
+def test_the_sums_are_checked_also_where_the_dataset_is_complete(
+    src: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    convert(src, tmp_path / "dst")
+    with pytest.raises(errors.ChecksumError, match=f"{TRAIN}: not the file"):
+        convert(src, tmp_path / "dst", check_md5=True)
+    sum_of_replica = hashlib.md5((src / TRAIN).read_bytes()).hexdigest()
+    monkeypatch.setattr(official_sums, "OFFICIAL_MD5", {TRAIN: sum_of_replica})
+    assert convert(src, tmp_path / "dst", check_md5=True).already_complete
+
+
 def test_the_real_devkit_is_checked_beside_the_archives(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -241,7 +241,7 @@ def test_the_terminal_names_every_kind_with_examples_and_every_bad_file_with_its
     listed = ", ".join(f"b/gray{i}" for i in range(8))
     for line in (
         f"train: 9 gray: {listed}, ...",
-        "train: classes without images (1): no\\udcffimages",
+        "train: classes without images (2): a, no\\udcffimages",
         "train: files ignored (1): 1 of .txt",
         f"train: 1 bad files left out, all listed in {tmp_path}/dst/train/report.json",
         "    a/bad.jpg: the file is empty",
@@ -356,6 +356,14 @@ def test_what_cannot_be_read_stops_a_conversion_that_keeps_bad_files(
         with pytest.raises(kind) as caught:
             convert(strange, tmp_path / on_bad, on_bad=on_bad)  # type: ignore[arg-type]
         assert str(caught.value) == f"{strange}/{name}: record {name[:-4]}: {REASONS[name]}"
+
+
+def test_a_class_of_which_every_image_was_left_out_is_named(tmp_path: Path) -> None:
+    for name, data in {"a/whole.jpg": small_jpeg(0), "b/cut.jpg": b"none"}.items():
+        (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "src" / name).write_bytes(data)
+    report = convert(tmp_path / "src", tmp_path / "dst", on_bad="skip").splits["train"]
+    assert report.notes["classes without images"] == ["b"]
 
 
 def test_a_folder_given_as_an_image_is_named(tmp_path: Path) -> None:
