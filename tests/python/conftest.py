@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import images
 import pytest
 
 from fastinet.dali import cuda_device_count
+
+# Shells start background jobs with Ctrl-C ignored, which child processes inherit; tests are to see it work.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
