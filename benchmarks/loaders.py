@@ -76,6 +76,7 @@ def main(
         about = {
             "command": shlex.join(["benchmarks/loaders.py", *sys.argv[1:]]),
             "machine": machine.describe("fastinet", "numpy", "pillow"),
+            "simd": fastinet._core.simd_level(),
             "images": count, "threads": threads, "batch_size": batch_size, "rounds": rounds, "epochs": epochs,
         }  # fmt: skip
         results = {}

@@ -37,8 +37,8 @@ def figures(run: dict[str, Any]) -> str:
     lines += ["", " ".join(notes)] if notes else []
     lines += [
         "",
-        f"{run['images']} images, batches of {run['batch_size']}, {run['threads']} threads; {host['cpu']}, "
-        f"{host['cores']} cores, {host['date']}; `{run['command']}`.",
+        f"{run['images']} images, batches of {run['batch_size']}, {run['threads']} threads; {host['cpu']} "
+        f"({run['simd']}), {host['cores']} cores, {host['date']}; `{run['command']}`.",
     ]
     return "\n".join(lines)
 
