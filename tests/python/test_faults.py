@@ -174,7 +174,7 @@ def test_a_callables_exception_passes_through(undecodable: Path) -> None:
 
 def run_script(body: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     head = f"""
-        import os, signal, sys, threading, time
+        import os, signal, sys, threading, time, warnings
         import fastinet
         from fastinet import errors, transforms as T
         folder = {str(folder)!r}
@@ -243,6 +243,7 @@ def test_a_forked_child_is_refused_and_does_not_hang(good: Path) -> None:
         iterator = iter(loader)
         images, labels = next(iterator)
         sys.stdout.flush()
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 and later: of a fork with threads
         pid = os.fork()
         if pid == 0:
             signal.alarm(20)
