@@ -53,7 +53,6 @@ class ImageFolder:
         """Counts the images of a split, class by class."""
         root = self._roots[split]
         records = 0
-        empty: list[str] = []
         ignored: Counter[str] = Counter()
         folders: list[str] = []
         outside = sorted(name for name in os.listdir(root) if _is_lost(root, name))  # noqa: PTH208
@@ -71,8 +70,6 @@ class ImageFolder:
                         ignored[Path(file.name).suffix.lower() or "no extension"] += 1
             records += len(images)
             alike += same_but_for_case(images)
-            if not images:
-                empty.append(entry.name)
         if not records:
             raise ArgumentError(
                 f"{root}: no images in its {len(self.classes)} folders (looked for {', '.join(EXTENSIONS)})",
@@ -81,7 +78,6 @@ class ImageFolder:
         return Survey(
             records,
             {
-                "classes without images": empty,
                 "files ignored": [f"{n} of {suffix}" for suffix, n in sorted(ignored.items())],
                 "folders named as images are": folders,
                 "images outside of the class folders, ignored": outside,

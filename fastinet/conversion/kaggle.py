@@ -73,13 +73,11 @@ class Kaggle:
         notes: dict[str, list[str]] = {}
         if split == "train":
             alike: list[str] = []
-            counts = {}
+            records = 0
             for name in self._labels:
                 images = images_in(folder / name)
-                counts[name] = len(images)
+                records += len(images)
                 alike += same_but_for_case(f"{name}/{image}" for image in images)
-            records = sum(counts.values())
-            notes["classes without images"] = [name for name, count in counts.items() if not count]
             with os.scandir(folder) as entries:
                 strange = sorted(e.name for e in entries if e.is_dir() and e.name not in self._labels)
             notes["folders that are no class"] = strange

@@ -39,7 +39,7 @@ class SplitReport:
             "under 32 px") eight, of others all up to a thousand.
         with_entry_points: images that can be decoded from the middle.
         bad: (origin, reason) of records that were left out, or kept although they are no images.
-        notes: what the source had to say (classes without images, files ignored, ...), and keys that got a
+        notes: what the source had to say (files ignored, ...), classes without images, and keys that got a
             number because two files would have had the same.
         box_problems: (origin, reason) of boxes that were dropped or clipped, and of unreadable annotations.
     """

@@ -219,13 +219,10 @@ class _Job:
         return reports, records, size
 
     def _empty_classes(self, tally: Tally) -> dict[str, list[str]]:
-        """Also those of which every image was left out; no class where nothing has a label."""
-        counts = tally.class_counts
-        if not any(counts[label] for label in range(len(self.source.classes))):
-            return {}
-        return {
-            "classes without images": [c.name for i, c in enumerate(self.source.classes) if not counts[i]]
-        }
+        """Also those of which every image was left out; none where nothing has a label."""
+        classes, counts = self.source.classes, tally.class_counts
+        empty = [c.name for label, c in enumerate(classes) if not counts[label]]
+        return {"classes without images": empty if len(empty) < len(classes) else []}
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""

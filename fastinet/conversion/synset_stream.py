@@ -53,10 +53,7 @@ class SynsetStream:
             return Survey(None)
         return Survey(
             sum(self._counts.values()),
-            {
-                "classes without images": [name for name in self.classes if not self._counts[name]],
-                "files ignored": describe_ignored(self._ignored),
-            },
+            {"files ignored": describe_ignored(self._ignored)},
         )
 
     def samples(self) -> Iterator[Sample]:

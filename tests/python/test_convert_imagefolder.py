@@ -61,13 +61,12 @@ def test_samples_come_in_torchvisions_order_with_its_labels(tmp_path: Path) -> N
     assert [entry.name for entry in source.classes] == ["Z", "a", "b", "empty", "linked"]
 
 
-def test_the_survey_counts_images_and_names_empty_classes_and_ignored_files(tmp_path: Path) -> None:
+def test_the_survey_counts_images_and_names_ignored_files(tmp_path: Path) -> None:
     write_tree(
         tmp_path, {"a/1.jpg": b"1", "a/2.jpg": b"2", "a/readme.txt": b"", "a/x": b"", "b/.hidden": b""}
     )
     survey = ImageFolder(tmp_path).survey("train")
     assert survey.records == 2
-    assert survey.notes["classes without images"] == ["b"]
     assert survey.notes["files ignored"] == ["1 of .txt", "2 of no extension"]
 
 
