@@ -16,6 +16,8 @@ fuzzer_runtime() { compgen -G "$(clang++ -print-runtime-dir)/libclang_rt.fuzzer-
 python_headers() { "$python" -c 'import os, sysconfig; os.stat(sysconfig.get_path("include") + "/Python.h")'; }
 # Any of these will do; Ubuntu has Chromium as a snap only, so there the tests of pages need an installed Chrome.
 browser() { command -v chromium || command -v chromium-browser || command -v google-chrome || grep -q '^ID=ubuntu' /etc/os-release; }
+# Without any font Chromium ends where it should draw text.
+font() { compgen -G '/usr/share/fonts/*/*/*.[to]tf'; }
 
 need git command -v git
 need g++ command -v g++
@@ -32,6 +34,7 @@ need python3 command -v "$python"
 need python3-venv "$python" -c 'import ensurepip, venv'
 need python3-dev python_headers
 need chromium browser
+need fonts-dejavu-core font
 if [ "$group" = peers ]; then  # FFCV comes as source
   need libopencv-dev pkg-config --exists opencv4
   need libturbojpeg0-dev pkg-config --exists libturbojpeg
