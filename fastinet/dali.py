@@ -65,14 +65,7 @@ class Loader(_NumpyLoader):
         if device == "gpu":
             self._torch = _import_torch_for_gpu(device_id)
         super().__init__(*args, pixels=False, **kwargs)
-        size = self.plan.core.output_size
-        if size is None:
-            self.close()
-            raise ArgumentError(
-                "the transform leaves images of different sizes, which do not fit into one batch; end it "
-                "with RandomResizedCrop, CenterCrop or Resize((height, width))"
-            )
-        self._size: tuple[int, int] = size
+        self._size = self.plan.fixed_size()
 
     def __iter__(self) -> Iterator[Any]:
         """The next epoch."""

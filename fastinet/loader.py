@@ -18,8 +18,9 @@ from fastinet.boxes import BoxColumns
 from fastinet.cpus import available_cpus
 from fastinet.dataset import Dataset
 from fastinet.errors import ArgumentError, FastinetError, StateError
+from fastinet.plan import Plan
 from fastinet.selection import Selection
-from fastinet.transforms import Plan, compile_transform
+from fastinet.transforms import compile_transform
 
 __all__ = ["Loader"]
 
@@ -171,6 +172,7 @@ class Loader:
         self.columns = _columns(columns, self.dataset)
         self._attached = {name: self.dataset.columns[name] for name in self.columns if name not in _BUILT_IN}
         self.plan: Plan = compile_transform(transform, dtype, layout)
+        self.plan.fixed_size()
         self._boxes = BoxColumns(box_format, box_relative, self.plan.output_size)
         if not 0 <= min_visible <= 1:
             raise ArgumentError(f"min_visible must be from 0 to 1, not {min_visible!r}")

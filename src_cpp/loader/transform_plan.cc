@@ -74,7 +74,7 @@ class Composer {
 
   Size size() const { return {g_.view.height, g_.view.width}; }
 
-  // What the view has of rectangles of the image. REQUIRES: not resized.
+  // What the sample so far has of rectangles of the image. REQUIRES: not resized.
   std::vector<Rect> in_view(std::span<const Rect> rects) const {
     std::vector<Rect> result;
     for (const Rect& r : rects) {
@@ -82,7 +82,7 @@ class Composer {
       const int left = std::clamp(r.left - g_.view.left, 0, g_.view.width);
       const int bottom = std::clamp(r.bottom() - g_.view.top, 0, g_.view.height);
       const int right = std::clamp(r.right() - g_.view.left, 0, g_.view.width);
-      result.push_back({top, left, bottom - top, right - left});
+      result.push_back({top, g_.flip ? g_.view.width - right : left, bottom - top, right - left});
     }
     return result;
   }
@@ -101,7 +101,8 @@ class Composer {
     if (size.height < 1 || size.width < 1) {
       refuse(ErrorKind::kUnsupported, "Resize", "sides of at least 1 pixel", text(size));
     }
-    g_ = {v, size, {0, 0, size.height, size.width}, false, interpolation};
+    // The flip of a resized image is the resized flip: Check lets only such interpolations pass.
+    g_ = {v, size, {0, 0, size.height, size.width}, g_.flip, interpolation};
   }
 
   void flip() { g_.flip = !g_.flip; }
@@ -139,10 +140,13 @@ struct Check {
   bool& resized;
   bool& flipped;
 
-  void one_resize(const char* name) const {
+  // Pillow's bilinear weights of a mirrored image are the mirrored weights: so it is for 1 to 4000 pixels
+  // resized to 1 to 520. Of its bicubic ones a last bit may differ (335 pixels to 291).
+  void one_resize(const char* name, Interpolation interpolation) const {
     if (resized) refuse(ErrorKind::kUnsupported, name, "at most one resize in a transform", "a second one");
-    if (flipped) {
-      refuse(ErrorKind::kUnsupported, name, "RandomHorizontalFlip after the resize", "it before the resize");
+    if (flipped && interpolation != Interpolation::kBilinear) {
+      refuse(ErrorKind::kUnsupported, name, "RandomHorizontalFlip after a resize that is not bilinear",
+             "it before the resize");
     }
     resized = true;
   }
@@ -151,7 +155,7 @@ struct Check {
     require_range("scale", s.scale);
     require_range("ratio", s.ratio);
     if (s.objects) require_objects(*s.objects);
-    one_resize("RandomResizedCrop");
+    one_resize("RandomResizedCrop", s.interpolation);
   }
   void operator()(const ResizeShort& s) const {
     require_side("Resize", s.side);
@@ -159,11 +163,11 @@ struct Check {
       refuse(ErrorKind::kArgument, "Resize: max_size", "more than size " + std::to_string(s.side),
              std::to_string(s.max_long));
     }
-    one_resize("Resize");
+    one_resize("Resize", s.interpolation);
   }
   void operator()(const ResizeTo& s) const {
     require_size("Resize", s.size);
-    one_resize("Resize");
+    one_resize("Resize", s.interpolation);
   }
   void operator()(const CenterCrop& s) const { require_size("CenterCrop", s.size); }
   void operator()(const RandomHorizontalFlip& s) const {

@@ -115,6 +115,11 @@ DETERMINISTIC = {
     "Resize 235 bicubic, CenterCrop 224": [v1.Resize(235, InterpolationMode.BICUBIC), v1.CenterCrop(224)],
     "Resize (97, 64) bicubic": [v1.Resize((97, 64), InterpolationMode.BICUBIC)],
     "Resize 64, CenterCrop 64, flip": [v1.Resize(64), v1.CenterCrop(64), v1.RandomHorizontalFlip(1.0)],
+    "flip, Resize (61, 97), CenterCrop 57": [
+        v1.RandomHorizontalFlip(1.0),
+        v1.Resize((61, 97)),
+        v1.CenterCrop(57),
+    ],
     "Resize 64, flip, CenterCrop 57": [v1.Resize(64), v1.RandomHorizontalFlip(1.0), v1.CenterCrop((57, 58))],
 }
 
@@ -180,6 +185,15 @@ def test_normalised_floats_are_torchvisions_to_the_last_bit(pair: Pair, mean: An
     compose = v1.Compose([v1.Resize(64), v1.CenterCrop(64), v1.ToTensor(), v1.Normalize(mean, std)])
     for record, image, _ in pair.ours(compose):
         assert image.dtype == np.float32
+        np.testing.assert_array_equal(image, compose(pair.theirs[record][0]).numpy())
+
+
+@pytest.mark.parametrize("ends", ["crop, flip", "flip"])
+def test_crops_and_flips_of_tensors_are_torchvisions_to_the_last_bit(pair: Pair, ends: str) -> None:
+    flip, normalize = v1.RandomHorizontalFlip(1.0), v1.Normalize(0.5, 0.25)
+    last = [v1.CenterCrop(70), flip, normalize] if ends == "crop, flip" else [normalize, flip]
+    compose = v1.Compose([v1.Resize((64, 64)), v1.ToTensor(), *last])
+    for record, image, _ in pair.ours(compose):
         np.testing.assert_array_equal(image, compose(pair.theirs[record][0]).numpy())
 
 

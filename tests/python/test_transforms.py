@@ -107,11 +107,15 @@ def test_extreme_images_still_give_a_window() -> None:
 @pytest.mark.parametrize(
     ("transform", "error", "message"),
     [
-        ([T.Resize(256), T.RandomResizedCrop(224)], errors.UnsupportedError, "at most one resize"),
         (
-            [T.RandomHorizontalFlip(), T.Resize(256)],
+            [T.Resize(256), T.RandomResizedCrop(224)],
             errors.UnsupportedError,
-            "RandomHorizontalFlip after the resize",
+            r"transform\[1\]: RandomResizedCrop comes after Resize \(transform\[0\]\): at most one resize",
+        ),
+        (
+            [T.RandomHorizontalFlip(), T.Resize(256, "bicubic")],
+            errors.UnsupportedError,
+            "put RandomHorizontalFlip after the resize",
         ),
         (
             [T.RandomResizedCrop(0)],
@@ -176,6 +180,14 @@ def test_torch_dtypes_are_taken() -> None:
     assert T.compile_transform([], dtype=torch.uint8).dtype == "uint8"
 
 
+def test_the_core_refuses_what_the_chain_refuses() -> None:
+    resize, flip = ("resize_short", 8, 0, "bicubic"), ("random_horizontal_flip", 1.0)
+    with pytest.raises(errors.UnsupportedError, match="at most one resize"):
+        _core.TransformPlan([resize, resize])
+    with pytest.raises(errors.UnsupportedError, match="after a resize that is not bilinear"):
+        _core.TransformPlan([flip, resize])
+
+
 class InterpolationMode(Enum):
     BICUBIC = "bicubic"
 
@@ -228,11 +240,12 @@ def test_torchvisions_tensor_steps_choose_the_dtype() -> None:
         T.compile_transform([unscaled])
 
 
-def test_an_unknown_torchvision_transform_is_refused_by_name() -> None:
+def test_an_unknown_torchvision_transform_is_refused_by_name_and_place() -> None:
     with pytest.raises(
-        errors.UnsupportedError, match="torchvision's ColorJitter is not one that the core knows"
+        errors.UnsupportedError,
+        match=r"transform\[1\]: torchvision's ColorJitter is not one that the core knows",
     ):
-        T.compile_transform([torchvision_like("ColorJitter")])
+        T.compile_transform([T.CenterCrop(8), torchvision_like("ColorJitter")])
 
 
 def test_the_core_refuses_steps_it_does_not_know() -> None:

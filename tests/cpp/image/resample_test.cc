@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "image/dispatch.h"
+#include "image/resample_coefficients.h"
 
 namespace fastinet {
 namespace {
@@ -161,6 +162,27 @@ TEST(SourceRegion, StaysWithinTheCrop) {
 TEST(SourceRegion, IsEmptyForAViewOutsideOfTheResizedCrop) {
   const Geometry g{{0, 0, 50, 60}, {20, 20}, {20, 0, 5, 5}, false, Interpolation::kBilinear};
   EXPECT_EQ(source_region(g), Rect{});
+}
+
+// What the weights of an axis say about source sample i of output j, as in-sized rows.
+std::vector<int32_t> dense_weights(int in, int out) {
+  Coefficients c;
+  compute_coefficients({.in = in, .out = out, .first = 0, .last = out}, &c);
+  std::vector<int32_t> rows(static_cast<size_t>(in) * out);
+  for (int j = 0; j < out; ++j) {
+    std::copy_n(c.weight(j), c.count[j], rows.begin() + static_cast<ptrdiff_t>(in) * j + c.begin[j]);
+  }
+  return rows;
+}
+
+TEST(BilinearWeights, OfAMirroredAxisAreTheMirroredWeights) {
+  for (int in = 1; in < 120; ++in) {
+    for (int out = 1; out < 120; ++out) {
+      const std::vector<int32_t> rows = dense_weights(in, out);
+      // Mirroring both the outputs and the sources turns the whole table around.
+      ASSERT_TRUE(std::equal(rows.begin(), rows.end(), rows.rbegin())) << in << " to " << out;
+    }
+  }
 }
 
 std::string message_for(const OutputFormat& format) {
