@@ -136,7 +136,7 @@ class Dataset(Sequence[Record]):
     Opening reads the manifest and lists its folders; shards are mapped and validated when first touched.
 
     Attributes:
-        path: the split's folder.
+        path: the split's folder, absolute.
         manifest: what its ``dataset.json`` says.
         core: the C++ object that the loader reads from.
     """
@@ -149,7 +149,9 @@ class Dataset(Sequence[Record]):
             ArgumentError: several splits are there; the message lists them.
             FormatError: the manifest is not valid (ChecksumError: damaged).
         """
-        self.path = find_split(path)
+        # Absolute, so that shards and columns, which are opened when first touched, and pickles are found
+        # from any working directory.
+        self.path = find_split(path).absolute()
         self.manifest: Manifest = manifest.read(self.path)
         self.core = _core.ShardedDataset(shard_specs(self.path, self.manifest))
 

@@ -99,6 +99,21 @@ def test_a_dataset_pickles_by_path(split: Path) -> None:
     assert len(pickle.loads(pickle.dumps(Dataset(split)))) == 7
 
 
+def test_a_relative_path_is_that_of_where_the_dataset_was_opened(
+    split: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(split.parent)
+    dataset = Dataset(split.name)
+    chosen = Dataset(split.name).select(0)
+    monkeypatch.chdir(tmp_path)  # before any shard was touched
+    again, chosen_again = pickle.loads(pickle.dumps((dataset, chosen)))
+    assert again.path == dataset.path == split
+    assert list(again.keys) == list(dataset.keys)
+    assert again[6].shard == dataset[6].shard
+    assert again[6].shard.startswith(str(split))
+    assert len(chosen_again) == len(chosen)
+
+
 def test_a_folder_of_one_split_opens_it_and_one_of_several_lists_them(tmp_path: Path) -> None:
     make_split(tmp_path / "ds" / "train")
     assert Dataset(tmp_path / "ds").split == "train"
