@@ -132,11 +132,11 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
         if isinstance(e, ChecksumError):
             raise
         raise FormatError(f"{path}: not a list of columns: {e!r}", path=str(path)) from None
-    if shards != _identity(manifest):
+    if shards != manifest.identity:
         raise FormatError(
             f"{path}: its columns were attached to other shards than dataset.json lists; remove the file and "
             "attach them again",
-            path=str(path), expected=_identity(manifest), found=str(shards),
+            path=str(path), expected=manifest.identity, found=str(shards),
         )  # fmt: skip
     return stored
 
@@ -230,7 +230,7 @@ def _write_array(folder: Path, name: str, part: str, array: npt.NDArray[Any]) ->
 
 def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredColumn]) -> None:
     told = {
-        "shards_xxh3": _identity(manifest),
+        "shards_xxh3": manifest.identity,
         "by_name": {
             c.name: {"kind": c.kind, "files": {p: [f, f"{d:016x}"] for p, (f, d) in c.files.items()}}
             for c in columns.values()
@@ -247,11 +247,6 @@ def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredCo
 
 def _canonical(columns: Any) -> bytes:
     return json.dumps(columns, sort_keys=True, separators=(",", ":")).encode()
-
-
-def _identity(manifest: Manifest) -> str:
-    """Hash of the hashes of the shards, in their order."""
-    return f"{_core.xxh3(' '.join(f'{s.xxh3:016x}' for s in manifest.shards).encode()):016x}"
 
 
 def _remove_unnamed(folder: Path, before: StoredColumn | None, files: Mapping[str, tuple[str, int]]) -> None:

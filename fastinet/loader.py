@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
@@ -24,7 +25,7 @@ from fastinet.transforms import compile_transform
 
 __all__ = ["Loader"]
 
-_STATE_VERSION = 1
+_STATE_VERSION = 2
 _ORDERS = {False: "sequential", True: "shuffled", "window": "windowed"}
 
 # What a batch can hold. Everything comes from the core's batch, which also knows each sample's window and
@@ -266,17 +267,34 @@ class Loader:
             "epoch": self._epoch,
             "position": self._position,
             "subset": self._subset_hash,
+            "dataset": self.dataset.manifest.identity,
             **self._order,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Resume: the next ``iter()`` gives what is left of the epoch, each sample once.
 
+        States of version 1, which do not name their dataset, are taken with a warning.
+
         Raises:
-            ArgumentError: the state was saved with other records, another seed or another order.
+            ArgumentError: the state was saved with another dataset, other records of it, another seed or
+                another order.
         """
-        if state.get("version") != _STATE_VERSION:
-            raise ArgumentError(f"state: expected version {_STATE_VERSION}, found {state.get('version')!r}")
+        version, identity = state.get("version"), self.dataset.manifest.identity
+        if version == 1:
+            warnings.warn(
+                "state: an earlier fastinet saved it without the dataset's identity, so that it cannot be "
+                f"told whether it is of {self.dataset.path}",
+                stacklevel=2,
+            )
+        elif version != _STATE_VERSION:
+            raise ArgumentError(f"state: expected version {_STATE_VERSION}, found {version!r}")
+        elif state.get("dataset") != identity:
+            raise ArgumentError(
+                f"state: it is of another dataset than {self.dataset.path}: expected one whose shards hash "
+                f"to {identity}, found {state.get('dataset')!r}",
+                path=str(self.dataset.path), expected=identity, found=str(state.get("dataset")),
+            )  # fmt: skip
         mine = {**self._order, "subset": self._subset_hash}
         for name, value in mine.items():
             if state.get(name) != value:

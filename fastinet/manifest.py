@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -124,6 +125,12 @@ class Manifest:
     def records(self) -> int:
         """Number of records of all shards."""
         return sum(shard.records for shard in self.shards)
+
+    @cached_property
+    def identity(self) -> str:
+        """16 hexadecimal digits that tell which records are in which places: a hash of the hashes of the
+        shards, in their order. It does not depend on where the files lie, on sidecars or on columns."""
+        return f"{_core.xxh3(' '.join(f'{s.xxh3:016x}' for s in self.shards).encode()):016x}"
 
 
 def write(folder: str | os.PathLike[str], manifest: Manifest) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,8 @@ def test_a_state_of_another_order_is_refused(split: Path, options: dict[str, Any
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 9}, "expected version 1, found 9"),
+        ({"version": 9}, "expected version 2, found 9"),
+        ({"dataset": None}, "it is of another dataset"),
         ({"position": COUNT + 1}, "position must be an int from 0 to 37, not 38"),
         ({"epoch": None}, "epoch must be an int"),
     ],
@@ -151,3 +153,47 @@ def test_a_state_of_another_order_is_refused(split: Path, options: dict[str, Any
 def test_a_damaged_state_is_refused(split: Path, change: dict[str, Any], message: str) -> None:
     with make(split) as loader, pytest.raises(errors.ArgumentError, match=message):
         loader.load_state_dict({**loader.state_dict(), **change})
+
+
+def test_a_state_of_another_dataset_of_equal_size_is_refused(split: Path, tmp_path: Path) -> None:
+    other = write_split(tmp_path / "other", jpeg_items(COUNT, seed=1))
+    with make(split) as loader:
+        take(iter(loader), 2)
+        state = loader.state_dict()
+    with make(other) as loader:
+        with pytest.raises(errors.ArgumentError, match=f"it is of another dataset than {other}") as caught:
+            loader.load_state_dict(state)
+        assert caught.value.found == state["dataset"]
+        assert caught.value.expected == loader.state_dict()["dataset"]
+        assert loader.state_dict()["position"] == 0  # nothing of it was taken
+
+
+def test_the_same_records_in_another_order_are_another_dataset(split: Path, tmp_path: Path) -> None:
+    items = jpeg_items(COUNT)
+    other = write_split(tmp_path / "other", items[::-1])
+    assert fastinet.Dataset(other).manifest.identity != fastinet.Dataset(split).manifest.identity
+
+
+def test_a_copy_of_the_dataset_elsewhere_is_the_same_one(split: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(split, copy)
+    fastinet.Dataset(copy).attach("more", list(range(COUNT)), order="records")
+    with make(split) as loader:
+        whole = samples(loader)
+        loader.set_epoch(0)
+        take(iter(loader), 2)
+        state = loader.state_dict()
+    with make(copy) as loader:
+        loader.load_state_dict(state)
+        assert samples(loader) == whole[8:]
+
+
+def test_a_state_from_before_datasets_were_named_is_taken_with_a_warning(split: Path) -> None:
+    with make(split) as loader:
+        whole = samples(loader)
+        loader.set_epoch(0)
+        take(iter(loader), 2)
+        state = {name: value for name, value in loader.state_dict().items() if name != "dataset"}
+        with pytest.warns(UserWarning, match="cannot be told whether it is of"):
+            loader.load_state_dict({**state, "version": 1})
+        assert samples(loader) == whole[8:]
