@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,23 @@ def _close_all() -> None:
             loader.close()
 
 
+class Progress(NamedTuple):
+    """Where a loader stands; see ``ReadAhead``.
+
+    Attributes:
+        epoch: that the next ``iter()`` gives, or that is under way.
+        position: of that epoch, what all ranks have delivered.
+        run: of the core, while the epoch is under way; else None.
+        begun: the epoch under way has handed out a batch or an error, so that the next ``iter()`` gives
+            another one.
+    """
+
+    epoch: int
+    position: int
+    run: int | None
+    begun: bool
+
+
 class Loader:
     """Loads a split in batches; each ``iter()`` is one epoch.
 
@@ -74,7 +91,8 @@ class Loader:
       each sample: what part of the image it shows.
 
     Epochs: the first ``iter()`` gives epoch 0, each next one the following; ``set_epoch`` says which is next.
-    An iterator that is abandoned ends with the next ``iter()``.
+    An iterator that is abandoned ends with the next ``iter()``; if it has handed out nothing (no batch, no
+    error), the next one gives the same epoch, since asking for an iterator alone uses up none.
 
     Ranks: rank ``r`` of ``W`` takes every ``W``-th position of one global order, from position ``r``. All
     ranks get the same number of batches: without ``drop_last`` up to ``W - 1`` samples from the epoch's
@@ -213,9 +231,7 @@ class Loader:
             allocate=allocate,
         )
         self._pid = os.getpid()
-        self._epoch = 0  # that the next iter() gives, or that is under way
-        self._position = 0  # of that epoch: what all ranks have delivered
-        self._run: int | None = None  # of the core, while the epoch is under way
+        self._epoch, self._position, self._run, self._begun = Progress(0, 0, None, False)
         _live.add(self)
 
     # Epochs
@@ -245,12 +261,12 @@ class Loader:
         if epoch != self._epoch or self._run is not None:
             self._position = 0
         self._epoch = epoch
-        self._run = None
+        self._run, self._begun = None, False
 
     def __iter__(self) -> Iterator[Any]:
         """The next epoch, or what a loaded state left of one."""
-        if self._run is not None:
-            self._epoch, self._position = self._epoch + 1, 0
+        if self._begun:
+            self._epoch, self._position, self._begun = self._epoch + 1, 0, False
         self._run = self._core.start(self._epoch, self._position)
         return _Epoch(self, self._run)
 
@@ -301,18 +317,18 @@ class Loader:
                 raise ArgumentError(
                     f"state: saved with {name}={state.get(name)!r}, but this loader has {name}={value!r}"
                 )
-        self._epoch = _integer("state: epoch", state.get("epoch"), 0, 2**32 - 1)
-        self._position = _integer("state: position", state.get("position"), 0, self.records)
-        self._run = None
+        epoch = _integer("state: epoch", state.get("epoch"), 0, 2**32 - 1)
+        position = _integer("state: position", state.get("position"), 0, self.records)
+        self.progress = Progress(epoch, position, None, False)
 
     @property
-    def progress(self) -> tuple[int, int, int | None]:
-        """Epoch, position and number of the run under way, for what reads ahead; see ``ReadAhead``."""
-        return self._epoch, self._position, self._run
+    def progress(self) -> Progress:
+        """Where the loader stands, for what reads ahead; see ``ReadAhead``."""
+        return Progress(self._epoch, self._position, self._run, self._begun)
 
     @progress.setter
-    def progress(self, progress: tuple[int, int, int | None]) -> None:
-        self._epoch, self._position, self._run = progress
+    def progress(self, progress: Progress) -> None:
+        self._epoch, self._position, self._run, self._begun = progress
 
     # Handing out
 
@@ -382,15 +398,17 @@ class _Epoch:
             batch = loader._core.next(self._run)
         except FastinetError:
             self._ended = True
+            if loader._run == self._run:
+                loader._begun = True
             raise
         current = loader._run == self._run  # no set_epoch or load_state_dict since
         if batch is None:
             self._ended = True
             if current:
-                loader._epoch, loader._position, loader._run = loader._epoch + 1, 0, None
+                loader.progress = Progress(loader._epoch + 1, 0, None, False)
             raise StopIteration
         if current:
-            loader._position = batch.position
+            loader._position, loader._begun = batch.position, True
         return loader._hand_out(batch)
 
 

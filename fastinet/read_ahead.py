@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from fastinet.loader import Loader
+    from fastinet.loader import Loader, Progress
 
 __all__ = ["ReadAhead"]
 
@@ -41,9 +41,9 @@ class ReadAhead(Generic[Staged]):
         self._begin = begin
         self._finish = finish
         self._depth = depth
-        self._run = loader.progress[2]
-        self._staged: deque[tuple[Staged, tuple[int, int, int | None]]] = deque()
-        self._end: tuple[BaseException, tuple[int, int, int | None]] | None = None
+        self._run = loader.progress.run
+        self._staged: deque[tuple[Staged, Progress]] = deque()
+        self._end: tuple[BaseException, Progress] | None = None
 
     def __iter__(self) -> ReadAhead[Staged]:
         """Itself."""
@@ -60,7 +60,7 @@ class ReadAhead(Generic[Staged]):
             else:
                 self._staged.append((staged, self._loader.progress))
         self._loader.progress = handed_out
-        current = handed_out[2] == self._run  # no set_epoch or load_state_dict since
+        current = handed_out.run == self._run  # no set_epoch or load_state_dict since
         if not self._staged:
             assert self._end is not None
             error, progress = self._end
@@ -68,6 +68,8 @@ class ReadAhead(Generic[Staged]):
                 self._loader.progress = progress
             raise error
         staged, progress = self._staged.popleft()
+        if current:  # also where finishing fails
+            self._loader.progress = handed_out._replace(begun=True)
         batch = self._finish(staged)
         if current:
             self._loader.progress = progress

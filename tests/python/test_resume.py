@@ -197,3 +197,49 @@ def test_a_state_from_before_datasets_were_named_is_taken_with_a_warning(split: 
         with pytest.warns(UserWarning, match="cannot be told whether it is of"):
             loader.load_state_dict({**state, "version": 1})
         assert samples(loader) == whole[8:]
+
+
+def test_asking_for_an_iterator_alone_uses_up_no_epoch(split: Path) -> None:
+    with make(split) as loader:
+        epochs = [samples(loader) for _ in range(3)]
+        loader.set_epoch(0)
+        for expected in epochs:
+            first = iter(loader)
+            second = iter(loader)  # as Lightning does
+            assert loader.epoch == epochs.index(expected)
+            assert samples(second) == expected
+            with pytest.raises(errors.StateError, match="a newer one of the same loader took over"):
+                next(first)
+
+
+def test_an_epoch_that_was_left_after_a_batch_is_over(split: Path) -> None:
+    with make(split) as loader:
+        epochs = [samples(loader) for _ in range(3)]
+        loader.set_epoch(0)
+        for epoch in range(3):
+            iterator = iter(loader)
+            assert samples(take(iterator, 1)) == epochs[epoch][:4]
+
+
+def test_asking_twice_resumes_once(split: Path) -> None:
+    with make(split) as loader:
+        whole = samples(loader)
+        loader.set_epoch(0)
+        take(iter(loader), 3)
+        state = loader.state_dict()
+        loader.load_state_dict(state)
+        iter(loader)
+        assert loader.state_dict() == state
+        assert samples(loader) == whole[12:]
+
+
+def test_an_epoch_whose_first_batch_fails_is_over(tmp_path: Path) -> None:
+    items = jpeg_items(8)
+    items[1] = (items[1][0], items[1][1][:-300], items[1][2])
+    broken = write_split(tmp_path / "train", items)
+    with make(broken, shuffle=False) as loader:
+        for epoch in range(3):
+            iterator = iter(loader)
+            with pytest.raises(errors.DecodeError):
+                next(iterator)
+            assert loader.state_dict()["epoch"] == epoch  # where it may be resumed

@@ -67,16 +67,12 @@ def test_cuda_that_is_not_there_is_refused_in_one_sentence(split: Path, options:
         fastinet.torch.Loader(split, 4, TRAIN, **options)
 
 
-def test_rank_and_world_size_come_from_torch_distributed(split: Path, tmp_path: Path) -> None:
-    distributed = torch.distributed
-    distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
-    try:
-        with fastinet.torch.Loader(split, 4, TRAIN, threads=1) as loader:
-            assert (loader.rank, loader.world_size) == (0, 1)
-        with pytest.raises(ArgumentError, match="give both rank and world_size"):
-            fastinet.torch.Loader(split, 4, TRAIN, threads=1, rank=0)
-    finally:
-        distributed.destroy_process_group()
+def test_asking_for_an_iterator_alone_uses_up_no_epoch(split: Path) -> None:
+    with fastinet.torch.Loader(split, 4, TRAIN, shuffle=True, seed=3, threads=2) as loader:
+        iter(loader)
+        batches = list(loader)
+    for (images, _), (expected, _) in zip(batches, numpy_epoch(split), strict=True):
+        assert np.array_equal(images.numpy(), expected)
 
 
 def test_the_memory_of_batches_can_come_from_outside(split: Path) -> None:
@@ -138,6 +134,29 @@ def test_reading_ahead_moves_to_the_next_epoch_at_the_end_and_keeps_to_set_epoch
         next(ahead)
         assert loader.epoch == 7
         assert loader.state_dict()["position"] == 0
+
+
+def test_reading_ahead_uses_up_no_epoch_before_a_batch_is_asked_for(split: Path) -> None:
+    with fastinet.loader.Loader(split, 4, TRAIN, threads=1) as loader:
+        read_ahead(loader, 2)
+        ahead = read_ahead(loader, 2)
+        assert loader.epoch == 0
+        next(ahead)
+        next(read_ahead(loader, 2))
+        assert loader.epoch == 1
+
+
+def test_an_epoch_whose_batch_cannot_be_finished_is_over(split: Path) -> None:
+    def fail(batch: Any) -> Any:
+        raise RuntimeError("no room on the device")
+
+    with fastinet.loader.Loader(split, 4, TRAIN, threads=1) as loader:
+        ahead: ReadAhead[Any] = ReadAhead(loader, iter(loader), lambda batch: batch, fail, 1)
+        with pytest.raises(RuntimeError, match="no room"):
+            next(ahead)
+        assert (loader.epoch, loader.state_dict()["position"]) == (0, 0)  # where it may be resumed
+        next(iter(loader))
+        assert loader.epoch == 1
 
 
 @pytest.mark.gpu
