@@ -235,7 +235,7 @@ def _loader(
         steps.append(transforms.Normalize())
     return Loader(
         records, batch_size, steps, shuffle=work == "train", threads=threads, dtype=dtype, layout=layout,
-        columns=("image",),
+        columns=("image",), rank=0, world_size=1,
     )  # fmt: skip
 
 

@@ -28,9 +28,11 @@ class Loader(_NumpyLoader):
     The layout defaults to ``"NHWC"``, which JAX models expect. Labels are int32, as JAX's default is.
 
     Args:
-        *args, **kwargs: of :class:`fastinet.Loader`. With several processes and ``sharding``, ``rank`` and
-            ``world_size`` default to ``jax.process_index()`` and ``jax.process_count()``, and each process
-            contributes its batch to one global array of ``world_size * batch_size`` samples.
+        *args, **kwargs: of :class:`fastinet.Loader`. ``rank`` and ``world_size`` default to
+            ``jax.process_index()`` and ``jax.process_count()``, looked up when they are first needed
+            (``iter()``, ``len()``), so that the loader may be made before ``jax.distributed.initialize()``.
+            With ``sharding`` each process contributes its batch to one global array of
+            ``world_size * batch_size`` samples.
         device: where arrays go; None: JAX's default device.
         sharding: a ``jax.sharding.Sharding`` whose first axis divides the batch; instead of ``device``. The
             last batch must divide as well: use ``drop_last=True`` where it may not.
@@ -49,12 +51,13 @@ class Loader(_NumpyLoader):
         self.device = device
         self.sharding = sharding
         kwargs.setdefault("layout", "NHWC")
-        if sharding is not None and jax.process_count() > 1:
-            if kwargs.get("rank") is None and kwargs.get("world_size") is None:
-                kwargs["rank"], kwargs["world_size"] = jax.process_index(), jax.process_count()
-            elif kwargs.get("rank") is None or kwargs.get("world_size") is None:
-                raise ArgumentError("give both rank and world_size, or neither to take JAX's processes")
         super().__init__(*args, **kwargs)
+
+    _remedy = "Call jax.distributed.initialize first, or give it rank= and world_size="
+
+    def _found_rank(self) -> tuple[int, int]:
+        count = jax.process_count()
+        return (jax.process_index(), count) if count > 1 else super()._found_rank()
 
     def __iter__(self) -> Iterator[Any]:
         """The next epoch, as arrays on their devices."""
@@ -68,7 +71,7 @@ class Loader(_NumpyLoader):
             value = value.astype(np.int32)
         if self.sharding is None:
             return jax.device_put(value, self.device)
-        shape = (len(value) * self.world_size, *value.shape[1:])
+        shape = (len(value) * self._world_size, *value.shape[1:])
         try:
             self.sharding.shard_shape(shape)
         except ValueError as e:

@@ -7,16 +7,17 @@ import os
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import _core
+from fastinet import _core, ranks
 from fastinet.boxes import COLUMNS as BOX_COLUMNS
 from fastinet.boxes import BoxColumns
-from fastinet.cpus import available_cpus
+from fastinet.cpus import share_of_rank
 from fastinet.dataset import Dataset
 from fastinet.errors import ArgumentError, FastinetError, StateError
 from fastinet.plan import Plan
@@ -97,7 +98,10 @@ class Loader:
     Ranks: rank ``r`` of ``W`` takes every ``W``-th position of one global order, from position ``r``. All
     ranks get the same number of batches: without ``drop_last`` up to ``W - 1`` samples from the epoch's
     beginning come twice (``padded``), with it what does not fill a batch on every rank is left out
-    (``dropped``).
+    (``dropped``). What depends on the rank (``iter()``, ``len()``, ``rank``, ...) raises a
+    :class:`StateError` where neither ``rank`` and ``world_size`` were given nor is it known from elsewhere,
+    but ``torch.distributed`` or the environment of ``torchrun`` (``RANK``, ``WORLD_SIZE``) says that this is
+    one of several processes: each of them would train on everything.
 
     Args:
         path: a split's folder, a :class:`fastinet.Dataset`, or a part of one (``dataset.select("dog")``).
@@ -108,8 +112,10 @@ class Loader:
             consecutive shards shuffled together; for cold disks and remote file systems, where reading from
             few shards at a time is faster. The order is less random.
         seed: 0 to 2**64 - 1.
-        threads: decoding threads; None: as many as this process may use CPUs (affinity, container quota).
-        rank, world_size: None: 0 and 1.
+        threads: decoding threads; None: as many as this process may use CPUs (affinity, container quota),
+            and no more than its share of them where ``torchrun`` started several on this machine
+            (:func:`fastinet.cpus.share_of_rank`).
+        rank, world_size: both, or neither: 0 and 1, the only process.
         drop_last: leave out a last batch that is not full.
         dtype: "uint8" (the pixels), "float16" or "float32" (``x / 255``, normalised where the transform says
             so); None: what the transform says, else "float32".
@@ -183,9 +189,8 @@ class Loader:
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
         self.batch_size = _integer("batch_size", batch_size, 1)
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
-        self.threads = available_cpus() if threads is None else _integer("threads", threads, 1, 4096)
-        self.world_size = 1 if world_size is None else _integer("world_size", world_size, 1)
-        self.rank = 0 if rank is None else _integer("rank", rank, 0, self.world_size - 1)
+        self.threads = share_of_rank() if threads is None else _integer("threads", threads, 1, 4096)
+        self._told = _rank_of(rank, world_size)
         self.drop_last = bool(drop_last)
         self.shuffle = shuffle
         self.columns = _columns(columns, self.dataset)
@@ -203,7 +208,8 @@ class Loader:
         if shuffle == "window":
             self._order["window"] = _integer("window", window, 1)
         self._subset_hash = 0 if subset is None else _core.xxh3(subset.tobytes())
-        self._core = _core.Loader(
+        self._make_core = partial(
+            _core.Loader,
             self.dataset.core,
             self.plan.core,
             batch_size=self.batch_size,
@@ -213,8 +219,6 @@ class Loader:
             blocks=_blocks(self.dataset, subset) if shuffle == "window" else np.empty(0, np.int64),
             window=self._order.get("window", 1),
             subset=np.empty(0, np.int64) if subset is None else subset,
-            rank=self.rank,
-            world_size=self.world_size,
             drop_last=self.drop_last,
             dtype=self.plan.dtype,
             layout=self.plan.layout,
@@ -230,25 +234,90 @@ class Loader:
             dct_scaling=bool(dct_scaling),
             allocate=allocate,
         )
+        # Made now, so that what it refuses is refused here, and anew once the rank is known.
+        self._rank, self._world_size = self._told or (0, 1)
+        self._core = self._make_core(rank=self._rank, world_size=self._world_size)
+        self._settled = False  # the rank is known and may not change any more
+        self._closed = False
         self._pid = os.getpid()
         self._epoch, self._position, self._run, self._begun = Progress(0, 0, None, False)
         _live.add(self)
+
+    # Ranks
+
+    _remedy = "Give it rank= and world_size="  # what to do where they are not known
+
+    @property
+    def rank(self) -> int:
+        """This process's part; see the class on where it is not known."""
+        self._settle()
+        return self._rank
+
+    @property
+    def world_size(self) -> int:
+        """Processes that share an epoch; as `rank`."""
+        self._settle()
+        return self._world_size
+
+    def _settle(self) -> None:
+        """Finds out the rank where it was not given.
+
+        Once something depended on it, it cannot change: a schedule may have been made from ``len()``.
+        """
+        if self._told is not None:
+            return
+        found = self._found_rank()
+        if found == (self._rank, self._world_size):
+            self._settled = True
+        elif self._settled:
+            raise StateError(
+                f"this loader was used (iter(), len()) as rank {self._rank} of {self._world_size}, but now "
+                f"this process is rank {found[0]} of {found[1]}: use it after the processes have joined, or "
+                "make another (load_state_dict resumes an epoch), or give it rank= and world_size="
+            )
+        else:
+            self._core = self._make_core(rank=found[0], world_size=found[1])
+            if self._closed:
+                self._core.close()
+            self._rank, self._world_size = found
+            self._settled = True
+
+    def _found_rank(self) -> tuple[int, int]:
+        """Rank and world size where the caller gave none.
+
+        Raises:
+            StateError: this is one of several processes, and its part is not known.
+        """
+        joined = ranks.in_torch_distributed()
+        said = ranks.launched()
+        if joined is not None and joined[1] > 1:
+            said = f"torch.distributed: rank {joined[0]} of {joined[1]}"
+        if said is not None and joined != (0, 1):
+            raise StateError(
+                f"this process is one of several ({said}), and the loader was not told its part: each would "
+                f"train on everything. {self._remedy}, or rank=0, world_size=1 to load everything here"
+            )
+        return 0, 1
 
     # Epochs
 
     def __len__(self) -> int:
         """Batches of a whole epoch, on every rank."""
-        return self._core.share(0)[1]
+        return self._share()[1]
 
     @property
     def padded(self) -> int:
         """Samples that come twice in a whole epoch, over all ranks."""
-        return self._core.share(0)[2]
+        return self._share()[2]
 
     @property
     def dropped(self) -> int:
         """Samples that a whole epoch leaves out, over all ranks."""
-        return self._core.share(0)[3]
+        return self._share()[3]
+
+    def _share(self) -> tuple[int, int, int, int]:
+        self._settle()
+        return self._core.share(0)
 
     @property
     def epoch(self) -> int:
@@ -265,6 +334,7 @@ class Loader:
 
     def __iter__(self) -> Iterator[Any]:
         """The next epoch, or what a loaded state left of one."""
+        self._settle()
         if self._begun:
             self._epoch, self._position, self._begun = self._epoch + 1, 0, False
         self._run = self._core.start(self._epoch, self._position)
@@ -362,6 +432,7 @@ class Loader:
 
     def close(self) -> None:
         """End the threads. The loader cannot be used afterwards; batches stay valid."""
+        self._closed = True
         self._core.close()
 
     def __enter__(self) -> Loader:
@@ -410,6 +481,16 @@ class _Epoch:
         if current:
             loader._position, loader._begun = batch.position, True
         return loader._hand_out(batch)
+
+
+def _rank_of(rank: int | None, world_size: int | None) -> tuple[int, int] | None:
+    """As given; None: not given."""
+    if rank is None and world_size is None:
+        return None
+    if rank is None or world_size is None:
+        raise ArgumentError("give both rank and world_size, or neither")
+    world_size = _integer("world_size", world_size, 1)
+    return _integer("rank", rank, 0, world_size - 1), world_size
 
 
 def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from fastinet.errors import ArgumentError, UnsupportedError
+from fastinet import ranks
+from fastinet.errors import UnsupportedError
 from fastinet.loader import Loader as _NumpyLoader
 from fastinet.read_ahead import ReadAhead
 
@@ -33,7 +34,8 @@ class Loader(_NumpyLoader):
 
     Args:
         *args, **kwargs: of :class:`fastinet.Loader`. ``rank`` and ``world_size`` default to those of
-            ``torch.distributed`` where it is initialised. ``dtype`` may be a ``torch.dtype``.
+            ``torch.distributed``, looked up when they are first needed (``iter()``, ``len()``), so that the
+            loader may be made before ``init_process_group``. ``dtype`` may be a ``torch.dtype``.
         device: where batches go; None leaves them on the CPU.
         pin_memory: decode into pinned memory. None: where ``device`` is a CUDA device. True without
             ``device`` gives pinned CPU tensors, for a training loop that copies them itself.
@@ -55,10 +57,14 @@ class Loader(_NumpyLoader):
             raise UnsupportedError(f"{wanted} needs CUDA, and torch.cuda.is_available() is False here")
         if isinstance(kwargs.get("dtype"), torch.dtype):
             kwargs["dtype"] = str(kwargs["dtype"]).removeprefix("torch.")
-        _take_rank_from_torch_distributed(kwargs)
         if self.pin_memory:
             kwargs["allocate"] = _pinned_bytes
         super().__init__(*args, **kwargs)
+
+    _remedy = "Call torch.distributed.init_process_group first, or give it rank= and world_size="
+
+    def _found_rank(self) -> tuple[int, int]:
+        return ranks.in_torch_distributed() or super()._found_rank()
 
     def __iter__(self) -> Iterator[Any]:
         """The next epoch, as tensors."""
@@ -108,14 +114,3 @@ def _tensor(value: Any) -> Any:
 def _pinned_bytes(size: int) -> np.ndarray[Any, Any]:
     memory: np.ndarray[Any, Any] = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
     return memory
-
-
-def _take_rank_from_torch_distributed(kwargs: dict[str, Any]) -> None:
-    distributed = torch.distributed
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return
-    if kwargs.get("rank") is None and kwargs.get("world_size") is None:
-        kwargs["rank"] = distributed.get_rank()
-        kwargs["world_size"] = distributed.get_world_size()
-    elif kwargs.get("rank") is None or kwargs.get("world_size") is None:
-        raise ArgumentError("give both rank and world_size, or neither to take torch.distributed's")

@@ -62,6 +62,25 @@ def test_a_batch_that_the_sharding_cannot_divide_is_an_error_that_says_what_to_d
         next(iter(loader))
 
 
+def test_ranks_are_jaxs_processes_and_asked_for_when_they_are_needed(
+    split: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fastinet.jax.Loader(split, 4, TRAIN, columns=("index",), threads=1) as loader:
+        monkeypatch.setattr(jax, "process_count", lambda: 2)
+        monkeypatch.setattr(jax, "process_index", lambda: 1)
+        assert (len(loader), loader.rank, loader.world_size) == (3, 1, 2)
+        assert [int(i) for (indices,) in loader for i in indices] == list(range(1, 22, 2))
+
+
+def test_asking_for_an_iterator_alone_uses_up_no_epoch(split: Path) -> None:
+    with fastinet.jax.Loader(split, 4, TRAIN, shuffle=True, columns=("index",), threads=1) as loader:
+        expected = [np.asarray(indices) for (indices,) in loader]
+        loader.set_epoch(0)
+        iter(loader)
+        for (indices,), first in zip(loader, expected, strict=True):
+            assert np.array_equal(np.asarray(indices), first)
+
+
 def test_device_and_sharding_exclude_each_other(split: Path) -> None:
     with pytest.raises(ArgumentError, match="give device or sharding, not both"):
         fastinet.jax.Loader(split, 3, TRAIN, device=jax.devices()[0], sharding=object())
