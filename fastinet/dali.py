@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastinet import _core
+from fastinet.dataset import Dataset
 from fastinet.decode import decode
 from fastinet.errors import ArgumentError, FastinetError, UnsupportedError
 from fastinet.loader import Loader as _NumpyLoader
@@ -40,7 +41,8 @@ class Loader(_NumpyLoader):
     Args:
         *args, **kwargs: of :class:`fastinet.Loader`, but for ``apply_orientation``, and ``on_error`` other
             than ``"raise"``: DALI fails a batch as a whole. Payload checksums are still verified. The
-            transform's images must have one size. ``threads`` are DALI's.
+            transform's images must have one size. ``threads`` are DALI's. DALI decodes no more than a window
+            needs, so that damage beyond it is not noticed.
         device: "gpu" or "cpu".
         device_id: number of the CUDA device.
 
@@ -143,24 +145,27 @@ class Loader(_NumpyLoader):
     def _begin(self, pipe: Any, batch: _core.Batch) -> tuple[_core.Batch, Any]:
         # DALI reads the payloads later: they live as long as what is returned here.
         payloads = batch.payloads
-        pipe.feed_input("encoded", payloads)
-        pipe.feed_input("crop_anchor", np.ascontiguousarray(batch.crops[:, :2]))
-        pipe.feed_input("crop_shape", np.ascontiguousarray(batch.crops[:, 2:]))
-        pipe.feed_input("size", batch.resized.astype(np.float32))
-        pipe.feed_input("view_anchor", np.ascontiguousarray(batch.views[:, :2]))
-        pipe.feed_input("mirror", batch.flips.astype(np.int32))
-        pipe.schedule_run()
+        try:
+            pipe.feed_input("encoded", payloads)
+            pipe.feed_input("crop_anchor", np.ascontiguousarray(batch.crops[:, :2]))
+            pipe.feed_input("crop_shape", np.ascontiguousarray(batch.crops[:, 2:]))
+            pipe.feed_input("size", batch.resized.astype(np.float32))
+            pipe.feed_input("view_anchor", np.ascontiguousarray(batch.views[:, :2]))
+            pipe.feed_input("mirror", batch.flips.astype(np.int32))
+            pipe.schedule_run()
+        except RuntimeError as e:
+            raise _culprit(self.dataset, batch, e) from e
         return batch, payloads
 
     def _finish(self, pipe: Any, staged: tuple[_core.Batch, Any]) -> tuple[Any, ...]:
         batch, _ = staged
-        try:
-            (images,) = pipe.share_outputs()
-            values = self._values(batch, self._images(images))
+        try:  # DALI's errors alone: the user's callables raise theirs below
+            (outputs,) = pipe.share_outputs()
+            images = self._images(outputs)
             pipe.release_outputs()
         except RuntimeError as e:
-            raise _culprit(self, batch, e) from e
-        return values
+            raise _culprit(self.dataset, batch, e) from e
+        return self._values(batch, images)
 
     def _images(self, images: Any) -> Any:
         if self.device == "cpu":
@@ -176,22 +181,25 @@ class Loader(_NumpyLoader):
         return out
 
 
-def _culprit(loader: Loader, batch: _core.Batch, error: RuntimeError) -> FastinetError:
+def _culprit(dataset: Dataset, batch: _core.Batch, error: RuntimeError) -> FastinetError:
     """The record that the batch failed on, found by decoding each with the core."""
-    for index in batch.indices.tolist():
-        record = loader.dataset[index]
+    records = [dataset.core.record(index) for index in map(int, batch.indices)]
+    for record in records:
         try:
-            decode(record.payload)
+            record.check_payload()
+            decode(memoryview(record))  # type: ignore[arg-type, unused-ignore]  # Buffer before Python 3.12
         except FastinetError as e:
             return type(e)(
-                f"{record.path}: record {record.number} ({record.key}): {e}",
-                path=record.path,
+                f"{record.shard}: record {record.number} ({record.key}): {e}",
+                path=record.shard,
                 record=record.number,
                 key=record.key,
                 expected=e.expected,
                 found=e.found,
             )
-    return UnsupportedError(f"DALI cannot decode a batch that fastinet can (records {batch.keys}): {error}")
+    odd = [f"{r.key} ({r.format or 'unknown format'})" for r in records if r.format != "JPEG"]
+    which = f"; of its records these are no JPEG: {', '.join(odd)}" if odd else ""
+    return UnsupportedError(f"DALI cannot decode a batch that fastinet can{which}. DALI says: {error}")
 
 
 def _import_dali() -> Any:

@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import splits
+from images import photo
+from PIL import Image
 
+import fastinet
 import fastinet.dali
 import fastinet.loader
 from fastinet import transforms as T  # noqa: N812
@@ -114,6 +117,59 @@ def test_a_broken_image_is_an_error_that_names_its_record(tmp_path: Path) -> Non
     ):
         list(loader)
     assert caught.value.record == 3
+
+
+@pytest.mark.usefixtures("dali")
+@pytest.mark.parametrize("columns", [("image",), ("image", "key")])
+def test_an_image_that_breaks_off_in_its_data_is_an_error_of_its_record(
+    tmp_path: Path, columns: tuple[str, ...]
+) -> None:
+    items = splits.jpeg_items(5)
+    items[2] = (items[2][0], items[2][1][:-400], items[2][2])  # its header is sound: DALI gets it
+    broken = splits.write_split(tmp_path / "train", items, per_shard=2)
+    with (
+        fastinet.dali.Loader(broken, 5, EVAL, device="cpu", threads=1, columns=columns) as loader,
+        pytest.raises(DecodeError, match=r"train-000001\.tar: record 0 \(n00000002/image 2\): ") as caught,
+    ):
+        list(loader)
+    assert caught.value.path == str(broken / "train-000001.tar")
+    assert (caught.value.record, caught.value.key) == (0, "n00000002/image 2")
+
+
+@pytest.mark.usefixtures("dali")
+def test_what_dali_cannot_decode_but_fastinet_can_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "n0"
+    folder.mkdir(parents=True)
+    for name, form in (("a.jpg", "JPEG"), ("b.png", "GIF")):
+        Image.fromarray(photo(1, 60, 50)).save(folder / name, form)
+    fastinet.convert(tmp_path / "images", tmp_path / "shards")
+    with (
+        fastinet.dali.Loader(tmp_path / "shards", 2, TRAIN, device="cpu", threads=1) as loader,
+        pytest.raises(UnsupportedError, match=r"no JPEG: n0/b \(GIF\)\. DALI says: "),
+    ):
+        list(loader)
+
+
+@pytest.mark.usefixtures("dali")
+def test_an_exception_of_a_callable_is_not_taken_for_dalis(split: Path) -> None:
+    def fail(batch: npt.NDArray[Any]) -> Any:
+        raise RuntimeError("mine")
+
+    with (
+        fastinet.dali.Loader(split, 4, [*TRAIN, fail], device="cpu", threads=1) as loader,
+        pytest.raises(RuntimeError, match=r"^mine$"),
+    ):
+        list(loader)
+
+
+@pytest.mark.usefixtures("dali")
+def test_asking_for_an_iterator_alone_uses_up_no_epoch(split: Path) -> None:
+    options: dict[str, Any] = {"shuffle": True, "columns": ("index",), "threads": 1, "device": "cpu"}
+    with fastinet.dali.Loader(split, 4, TRAIN, **options) as loader:
+        expected = [indices.tolist() for (indices,) in loader]
+        loader.set_epoch(0)
+        iter(loader)
+        assert [indices.tolist() for (indices,) in loader] == expected
 
 
 @pytest.mark.usefixtures("dali")
