@@ -98,10 +98,10 @@ class Loader:
     Ranks: rank ``r`` of ``W`` takes every ``W``-th position of one global order, from position ``r``. All
     ranks get the same number of batches: without ``drop_last`` up to ``W - 1`` samples from the epoch's
     beginning come twice (``padded``), with it what does not fill a batch on every rank is left out
-    (``dropped``). What depends on the rank (``iter()``, ``len()``, ``rank``, ...) raises a
-    :class:`StateError` where neither ``rank`` and ``world_size`` were given nor is it known from elsewhere,
-    but ``torch.distributed`` or the environment of ``torchrun`` (``RANK``, ``WORLD_SIZE``) says that this is
-    one of several processes: each of them would train on everything.
+    (``dropped``). Where ``rank`` and ``world_size`` are not given, what depends on them (``iter()``,
+    ``len()``, ...) raises a :class:`StateError` in a process that is said to be one of several, each of which
+    would train on everything: by ``torch.distributed``, by the environment of ``torchrun`` (``RANK``,
+    ``WORLD_SIZE``), or as one of a ``DataLoader``'s workers.
 
     Args:
         path: a split's folder, a :class:`fastinet.Dataset`, or a part of one (``dataset.select("dog")``).
@@ -266,6 +266,12 @@ class Loader:
         """
         if self._told is not None:
             return
+        worker = ranks.torch_worker()
+        if worker is not None:
+            raise StateError(
+                f"this process is {worker} of a DataLoader, each of which would load everything: iterate "
+                "over the loader itself, whose threads= take the place of workers"
+            )
         found = self._found_rank()
         if found == (self._rank, self._world_size):
             self._settled = True
@@ -489,7 +495,7 @@ def _rank_of(rank: int | None, world_size: int | None) -> tuple[int, int] | None
         return None
     if rank is None or world_size is None:
         raise ArgumentError("give both rank and world_size, or neither")
-    world_size = _integer("world_size", world_size, 1)
+    world_size = _integer("world_size", world_size, 1, 2**31 - 1)
     return _integer("rank", rank, 0, world_size - 1), world_size
 
 

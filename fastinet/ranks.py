@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["in_torch_distributed", "launched", "local_world_size"]
+__all__ = ["in_torch_distributed", "launched", "local_world_size", "torch_worker"]
 
 
 def in_torch_distributed() -> tuple[int, int] | None:
@@ -19,6 +19,15 @@ def in_torch_distributed() -> tuple[int, int] | None:
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return None
     return distributed.get_rank(), distributed.get_world_size()
+
+
+def torch_worker() -> str | None:
+    """Which of several workers of a ``torch.utils.data.DataLoader`` this process is; None: it is none."""
+    data = sys.modules.get("torch.utils.data")
+    info = None if data is None else data.get_worker_info()
+    if info is None or info.num_workers < 2:
+        return None
+    return f"worker {info.id} of {info.num_workers}"
 
 
 def launched() -> str | None:

@@ -136,6 +136,21 @@ def test_a_loader_that_is_closed_before_its_part_is_known_stays_closed(
         iter(early)
 
 
+def test_workers_of_a_data_loader_do_not_each_load_everything(split: Path) -> None:
+    torch = pytest.importorskip("torch")
+
+    class Wrapped(torch.utils.data.IterableDataset):  # type: ignore[misc, name-defined, unused-ignore]
+        def __iter__(self) -> Any:
+            return iter(loader(split))  # made in the worker, as it must be
+
+    with pytest.raises(
+        StateError, match=r"worker \d of 2 of a DataLoader, each of which would load everything"
+    ):
+        list(torch.utils.data.DataLoader(Wrapped(), batch_size=None, num_workers=2))
+    alone = torch.utils.data.DataLoader(Wrapped(), batch_size=None, num_workers=1)
+    assert [int(i) for (indices,) in alone for i in indices] == list(range(COUNT))
+
+
 UNDER_TORCHRUN = """
     import json, os, sys
     import fastinet, fastinet.torch
