@@ -73,6 +73,7 @@ class Chain:
         self.dtype: str | None = None
         self.callables: list[BatchCall] = []
         self._tensor: str | None = None  # torchvision's class, "Image" or "Tensor"; None: a Pillow image
+        self._cropped: tuple[int, int] | None = None  # by a CenterCrop since the resize
         self._beyond: str | None = None  # the first step after which nothing can be resized
         self._came: dict[str, str] = {}  # places of what may come once, or not before something else
 
@@ -108,10 +109,7 @@ class Chain:
         if isinstance(item, (RandomResizedCrop, Resize)):
             self._resize(place, name, item)
         elif isinstance(item, CenterCrop):
-            if self.normalize is not None:  # where it pads, a tensor's zeros are not black pixels
-                before = f"Normalize ({self._came['Normalize']})"
-                self._refuse(place, name, before, "the zeros that it pads with would not be black")
-            self.steps.append(item._step())
+            self._crop(place, name, item)
         elif isinstance(item, RandomHorizontalFlip):  # exact on tensors too
             self._came.setdefault("RandomHorizontalFlip", place)
             self.steps.append(item._step())
@@ -125,6 +123,20 @@ class Chain:
             self._tensor = self._tensor and "Tensor"
         elif name not in _TORCHVISION_NOTHING:
             self._to_tensor(place, name)
+
+    def _crop(self, place: str, name: str, item: CenterCrop) -> None:
+        if self.normalize is not None:  # where it pads, a tensor's zeros are not black pixels
+            before = f"Normalize ({self._came['Normalize']})"
+            self._refuse(place, name, before, "the zeros that it pads with would not be black")
+        size = P.pair(name, item.size)
+        if self._cropped is not None and (size[0] > self._cropped[0] or size[1] > self._cropped[1]):
+            raise UnsupportedError(
+                f"{place}: {name} to {size[0]}x{size[1]} comes after {self._came['crop']} to "
+                f"{self._cropped[0]}x{self._cropped[1]}, which it would have to pad: leave one of them out"
+            )
+        self._cropped = size
+        self._came["crop"] = f"{name} ({place})"
+        self.steps.append(item._step())
 
     def _resize(self, place: str, name: str, item: RandomResizedCrop | Resize) -> None:
         if self._beyond is not None:
@@ -146,6 +158,7 @@ class Chain:
                 f"({flip}), which may change its pixels: put RandomHorizontalFlip after the resize"
             )
         self._came["resize"] = f"{name} ({place})"
+        self._cropped = None
         self.steps.append(step)
 
     def _normalize(self, place: str, item: Normalize) -> None:

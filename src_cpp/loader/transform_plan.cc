@@ -139,6 +139,7 @@ struct Apply {
 struct Check {
   bool& resized;
   bool& flipped;
+  std::optional<Size>& cropped;  // by a CenterCrop since the resize
 
   // Pillow's bilinear weights of a mirrored image are the mirrored weights: so it is for 1 to 4000 pixels
   // resized to 1 to 520. Of its bicubic ones a last bit may differ (335 pixels to 291).
@@ -149,6 +150,7 @@ struct Check {
              "it before the resize");
     }
     resized = true;
+    cropped.reset();
   }
   void operator()(const RandomResizedCrop& s) const {
     require_size("RandomResizedCrop", s.size);
@@ -169,7 +171,15 @@ struct Check {
     require_size("Resize", s.size);
     one_resize("Resize", s.interpolation);
   }
-  void operator()(const CenterCrop& s) const { require_size("CenterCrop", s.size); }
+  // A view has no room for zeros between what an earlier crop left and what the image has beyond it.
+  void operator()(const CenterCrop& s) const {
+    require_size("CenterCrop", s.size);
+    if (cropped && (s.size.height > cropped->height || s.size.width > cropped->width)) {
+      refuse(ErrorKind::kUnsupported, "CenterCrop after a smaller one, which would have to pad",
+             "at most " + text(*cropped), text(s.size));
+    }
+    cropped = s.size;
+  }
   void operator()(const RandomHorizontalFlip& s) const {
     if (!(s.p >= 0 && s.p <= 1)) {
       refuse(ErrorKind::kArgument, "RandomHorizontalFlip: p", "0 to 1", std::to_string(s.p));
@@ -233,7 +243,8 @@ Rect center_crop_window(Size crop, Size image) {
 TransformPlan::TransformPlan(std::vector<TransformStep> steps) : steps_(std::move(steps)) {
   bool resized = false;
   bool flipped = false;
-  for (const TransformStep& step : steps_) std::visit(Check{resized, flipped}, step);
+  std::optional<Size> cropped;
+  for (const TransformStep& step : steps_) std::visit(Check{resized, flipped, cropped}, step);
 }
 
 Geometry TransformPlan::sample(Size image, const Stream& stream, std::span<const Rect> objects) const {

@@ -51,6 +51,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([RESIZE, TO_TENSOR, NORMALIZE, RANDOM], r"\[3\]: RandomResizedCrop comes after ToTensor"),
         ([T.Normalize(), T.Resize(9)], r"Resize comes after Normalize \(transform\[0\]\)"),
         ([RESIZE, TO_TENSOR, NORMALIZE, CROP], r"CenterCrop comes after Normalize .* would not be black"),
+        ([T.CenterCrop(9), FLIP, T.CenterCrop((9, 10))], r"\[2\]: CenterCrop to 9x10 comes after CenterCrop"),
         ([T.Normalize(), T.ToTensor()], r"ToTensor comes after Normalize .* Pillow images only"),
         ([RESIZE, PIL_TO_TENSOR, TO_TENSOR], r"ToTensor comes after PILToTensor"),
         ([RESIZE, TO_TENSOR, PIL_TO_TENSOR], r"PILToTensor comes after ToTensor"),
@@ -126,6 +127,20 @@ def test_a_flip_before_a_bilinear_resize_gives_pillows_bytes(split: Path, resize
         whole = ImageOps.mirror(stored(split, record)).resize(size, Image.Resampling.BILINEAR)
         left, top = round((size[0] - 36) / 2), round((size[1] - 23) / 2)  # as torchvision rounds
         np.testing.assert_array_equal(image, np.asarray(whole.crop((left, top, left + 36, top + 23))))
+
+
+def test_crops_of_crops_give_pillows_bytes(split: Path) -> None:
+    transform = [T.CenterCrop((49, 44)), T.CenterCrop((40, 31)), T.Resize((32, 32)), T.CenterCrop(41)]
+    with fastinet.Loader(split, 12, transform, dtype="uint8", layout="NHWC", threads=1) as loader:
+        images, _ = next(iter(loader))
+    for record, image in enumerate(images):
+        whole = stored(split, record)
+        for width, height in ((44, 49), (31, 40)):
+            left, top = round((whole.width - width) / 2), round((whole.height - height) / 2)
+            whole = whole.crop((left, top, left + width, top + height))
+        padded = Image.new("RGB", (41, 41))
+        padded.paste(whole.resize((32, 32), Image.Resampling.BILINEAR), (4, 4))
+        np.testing.assert_array_equal(image, np.asarray(padded))
 
 
 def test_a_random_window_of_a_flipped_image_gives_pillows_bytes(split: Path) -> None:

@@ -186,6 +186,8 @@ def test_the_core_refuses_what_the_chain_refuses() -> None:
         _core.TransformPlan([resize, resize])
     with pytest.raises(errors.UnsupportedError, match="after a resize that is not bilinear"):
         _core.TransformPlan([flip, resize])
+    with pytest.raises(errors.UnsupportedError, match="at most 8x8, found 8x9"):
+        _core.TransformPlan([("center_crop", 8, 8), ("center_crop", 8, 9)])
 
 
 class InterpolationMode(Enum):
