@@ -1,0 +1,163 @@
+"""A process that makes, drives and judges mutants one after the other, and says where it is."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import columns
+import manifests
+import payloads
+import planted
+import sidecars
+import tars
+from drive import LAYOUTS, Seen, drive, exported, indexed, innermost, verified
+from judge import Fault, judge
+from mutant import Files, Mutant, place
+from sample import SPLIT
+
+import fastinet.errors
+
+__all__ = ["KINDS", "main"]
+
+MEMORY = 4 << 30  # a process has so much address space, a file so many bytes
+FILE = 1 << 28
+KINDS: dict[str, Callable[[random.Random, Files], Mutant]] = {
+    "sidecar": sidecars.mutate,
+    "manifest": manifests.mutate,
+    "columns": columns.mutate,
+    "tar": tars.mutate,
+    "payload": payloads.mutate,
+}
+
+
+def main(kind: str, seed: int, first: int, end: int, sample: Path, root: Path, keep: Path | None) -> None:
+    """Mutants `first` to `end` - 1. Lines on stdout tell of the beginning and the end of each."""
+    faulthandler.enable()  # before fastinet's own handler of SIGBUS comes, which has to stay
+    faulthandler.register(signal.SIGUSR1)
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
+    warnings.simplefilter("ignore")
+    os.sync = lambda: None  # what an export waits for at its end says nothing here, and takes seconds
+    lines = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def tell(**values: Any) -> None:
+        print(json.dumps(values), file=lines, flush=True)
+
+    bench = Bench(root, sample)
+    for index in range(first, end):
+        tell(begin=index)
+        tell(end=index, **bench.run(kind, seed, index, keep, verbose=keep is not None or end == first + 1))
+
+
+class Bench:
+    """The folders that mutants are put into, and what comes of the sample as it is.
+
+    Attributes:
+        split: the folder of the dataset; beside it are those of exports and indexes, and nothing else.
+    """
+
+    def __init__(self, root: Path, sample: Path) -> None:
+        self.root = root
+        self.box = root / "box"
+        self.split = self.box / SPLIT
+        self.files: Files = {path.name: path.read_bytes() for path in sorted(sample.iterdir())}
+        (root / "outside").mkdir(parents=True)
+        os.mkfifo(root / "outside" / "fifo")
+        shutil.copytree(sample, self.split)
+        os.chdir(self.box)
+        self.base = drive(self.split)
+        self._ask_more(self.base, "tar", 0, every=True)
+        wrong = [*self.base.refused.values(), *self.base.foreign.values()]
+        if wrong or self.base.values["verify"]:
+            raise SystemExit(f"the sample itself is refused: {wrong} {self.base.values['verify']}")
+
+    def run(self, kind: str, seed: int, index: int, keep: Path | None, verbose: bool) -> dict[str, Any]:
+        """One mutant: what it is, what is wrong, and whether it was opened, and all of it delivered."""
+        try:
+            if kind == "planted":
+                mutant = planted.mutate(index, self.files)
+            else:
+                mutant = KINDS[kind](random.Random(f"{seed} {kind} {index}"), self.files)
+        except fastinet.errors.FastinetError:  # what writes shards refused it
+            return {"what": "cannot be written", "faults": []}
+        except Exception as error:
+            where = f"{type(error).__name__} in {innermost(error)}, while writing"
+            if verbose:
+                traceback.print_exc()
+            return {"what": "cannot be made", "faults": [Fault("foreign exception", where, str(error))]}
+        for name, content in mutant.files.items() if not mutant.late else ():
+            place(self.split, name, content)
+        if keep is not None:
+            shutil.copytree(self.split, keep, symlinks=True)
+        if verbose:
+            print(mutant, file=sys.stderr)
+        try:
+            seen = drive(self.split, (lambda: self._write_late(mutant)) if mutant.late else None)
+            self._ask_more(seen, kind, index, mutant=mutant)
+            faults = list(judge(mutant, self.base, seen))
+        finally:
+            for name in mutant.files:
+                place(self.split, name, self.files[name])
+        faults += self._escaped()
+        if verbose:
+            _describe(seen, faults)
+        whole = len(seen.values.get("batches, raise", ())) == len(self.base.values["batches, raise"])
+        return {"what": mutant.what, "faults": faults, "opened": "open" in seen.values, "whole": whole}
+
+    def _ask_more(
+        self, seen: Seen, kind: str, index: int, every: bool = False, mutant: Mutant | None = None
+    ) -> None:
+        """What takes longer, of a share of the mutants."""
+        files = {} if mutant is None else mutant.files
+        liar = mutant is not None and (mutant.must_tell or (mutant.liar and kind == "sidecar"))
+        if every or liar or index % 3 == 0:
+            seen.ask("verify", lambda: verified(self.split))
+        for number, layout in enumerate(LAYOUTS):
+            if every or "names.json" in files or index % 24 == number:
+                seen.ask(f"export {layout}", lambda to=layout: exported(self.split, self.box / "out", to))
+        if every or (kind == "tar" and index % 2) or (kind == "payload" and index % 4 == 1):
+            tar = next((name for name in files if name.endswith(".tar")), f"{SPLIT}-000000.tar")
+            indexed(seen, self.split / tar, self.box / "index")
+
+    def _write_late(self, mutant: Mutant) -> None:
+        for name, content in mutant.files.items():
+            assert isinstance(content, bytes)
+            with (self.split / name).open("r+b") as file:
+                file.write(content)
+                file.truncate()
+
+    def _escaped(self) -> list[Fault]:
+        """Files that an export or an index wrote where nothing of theirs belongs."""
+        known = {self.root: {"box", "outside"}, self.box: {SPLIT, "out", "index", "aside"},
+                 self.root / "outside": {"fifo"}, self.split: set(self.files)}  # fmt: skip
+        faults = []
+        for folder, names in known.items():
+            for path in folder.iterdir():
+                if path.name not in names:
+                    faults.append(Fault("escape", f"in {folder.name}", path.name))
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return faults
+
+
+def _describe(seen: Seen, faults: list[Fault]) -> None:
+    for what, error in {**seen.refused, **seen.foreign}.items():
+        print(f"{what}: {type(error).__name__}: {error}"[:400], file=sys.stderr)
+    for error in seen.foreign.values():
+        traceback.print_exception(error, file=sys.stderr)
+    print("verify:", seen.values.get("verify"), file=sys.stderr)
+    for fault in faults:
+        print(fault, file=sys.stderr)
