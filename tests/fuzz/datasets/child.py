@@ -27,6 +27,7 @@ from judge import Fault, judge
 from mutant import Files, Mutant, place
 from sample import SPLIT
 
+import fastinet
 import fastinet.errors
 
 __all__ = ["KINDS", "main"]
@@ -123,6 +124,8 @@ class Bench:
     ) -> None:
         """What takes longer, of a share of the mutants."""
         files = {} if mutant is None else mutant.files
+        if mutant is not None and mutant.image is not None:
+            seen.ask("pixels", lambda: fastinet.decode(mutant.image))
         liar = mutant is not None and (mutant.must_tell or (mutant.liar and kind == "sidecar"))
         if every or liar or index % 3 == 0:
             seen.ask("verify", lambda: verified(self.split))

@@ -17,7 +17,7 @@ import fastinet
 from fastinet import transforms as T  # noqa: N812
 from fastinet.errors import FastinetError
 
-__all__ = ["LAYOUTS", "Seen", "drive", "exported", "indexed", "innermost", "verified"]
+__all__ = ["LAYOUTS", "Seen", "convey", "drive", "exported", "indexed", "innermost", "verified"]
 
 ATTACHED = ("weight", "teacher", "tags", "caption")
 BUILT_IN = ("index", "image", "label", "key", "boxes", "box_labels", "box_visible", "box_flags")

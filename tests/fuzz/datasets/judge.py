@@ -1,8 +1,10 @@
 """What is wrong with what came of a mutant.
 
-Wrong are, whatever was changed: exceptions that are not fastinet's (a MemoryError too, unless the image
-itself is greedy), a file that an export writes outside of its folder, and silence of ``verify`` about what
-reading refuses. Crashes and hangs are seen from outside: ``pool.py``.
+Wrong are, whatever was changed: exceptions that are not fastinet's (a MemoryError too, unless an image was
+changed that asks for the memory), a file that an export writes outside of its folder, and silence of
+``verify`` about what reading refuses. Crashes and hangs are seen from outside: ``pool.py``.
+
+Of a changed image that was written with the right checksums, the pixels have to be Pillow's.
 
 Wrong is, too, a difference in silence: each value that is delivered has to be the unchanged dataset's, and an
 epoch with ``on_error="skip"`` delivers every record that can be read and counts the others. Not so for
@@ -18,13 +20,16 @@ members look at them, so that what is delivered from them stays the same, or is 
 
 from __future__ import annotations
 
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from drive import Seen, innermost
+import numpy as np
+from drive import Seen, convey, innermost
 from mutant import Mutant
+from PIL import Image
 
 __all__ = ["Fault", "judge"]
 
@@ -49,13 +54,15 @@ class Fault(NamedTuple):
 def judge(mutant: Mutant, base: Seen, seen: Seen) -> Iterator[Fault]:
     """All that is wrong."""
     for what, error in seen.foreign.items():
-        if isinstance(error, MemoryError) and mutant.greedy:
+        if isinstance(error, MemoryError) and mutant.image is not None:
             continue
         where = f"{type(error).__name__} in {innermost(error)}, {_general(what)}"
         yield Fault("foreign exception", where, str(error))
     differences = list(_differences(mutant, base, seen))
     if not mutant.liar and not (mutant.late and _of_sidecar(mutant)):
         yield from differences
+    if mutant.image is not None:
+        yield from _of_pixels(mutant.image, seen)
     problems = seen.values.get("verify")
     if problems == []:
         yield from _untold(mutant, seen, differences)
@@ -72,7 +79,7 @@ def _untold(mutant: Mutant, seen: Seen, differences: list[Fault]) -> Iterator[Fa
             yield Fault("verify is silent", where, str(error))
             return
     if mutant.must_tell:
-        yield Fault("verify is silent", f"the tar's members differ: {_topic(mutant)}", mutant.what)
+        yield Fault("verify is silent", f"the sidecar is not of this tar: {_topic(mutant)}", mutant.what)
     elif differences and mutant.liar and _of_sidecar(mutant):
         yield Fault("verify is silent", f"{differences[0].where}: {_topic(mutant)}", differences[0].message)
 
@@ -88,7 +95,7 @@ def _differences(mutant: Mutant, base: Seen, seen: Seen) -> Iterator[Fault]:
                 h for _, h in base.values[what]
             ):
                 yield Fault("silent difference", f"{what} has other contents", f"{value}"[:200])
-        elif what not in ("verify", "index", "verify the index") and value != base.values.get(what):
+        elif what not in ("verify", "index", "verify the index", "pixels") and value != base.values.get(what):
             message = f"{what}: expected {base.values.get(what)!r:.150}, found {value!r:.150}"
             yield Fault("silent difference", _general(what), message)
 
@@ -115,6 +122,24 @@ def _of_skipping(mutant: Mutant, base: Seen, seen: Seen) -> Iterator[Fault]:
         sound = all(f"{part} {index}" in seen.values for part in ("payload", "key", "boxes", "fields"))
         if sound and index not in seen.values["batches, skip"]:
             yield Fault("silent difference", "epoch, skip: a good record is left out", f"record {index}")
+
+
+def _of_pixels(image: bytes, seen: Seen) -> Iterator[Fault]:
+    """Pixels are Pillow's, and what Pillow refuses is refused. It may be that only Pillow takes an image."""
+    if "pixels" not in seen.values:
+        return
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            told = opened.format
+            expected = np.asarray(opened.convert("RGB"))
+    except MemoryError:
+        return
+    except Exception as error:
+        yield Fault("silent difference", "pixels of an image that Pillow refuses", repr(error))
+        return
+    if seen.values["pixels"] != convey(expected):
+        shapes = f"expected {expected.shape}, found {seen.values['pixels'][1]}"
+        yield Fault("silent difference", f"pixels of {told} that are not Pillow's", shapes)
 
 
 def _of_sidecar(mutant: Mutant) -> bool:

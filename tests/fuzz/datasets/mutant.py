@@ -33,7 +33,7 @@ class Mutant:
         liar: checksums were made anew, so that bytes may differ in silence; see ``judge.py``.
         must_tell: ``verify`` has to have a problem, whatever is delivered.
         late: the bytes are written into the files of a dataset that is open and has been read from.
-        greedy: an image may honestly need more memory than there is.
+        image: the encoded image that was changed, if it is delivered; it may need more memory than there is.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Mutant:
     liar: bool = False
     must_tell: bool = False
     late: bool = False
-    greedy: bool = False
+    image: bytes | None = None
 
 
 def place(folder: Path, name: str, content: bytes | str) -> None:

@@ -11,6 +11,8 @@ from mutant import Files, Mutant, change_bytes, change_number
 from sample import SHARDS, SPLIT, write_shard
 from sealing import seal_all
 
+from fastinet import _core
+
 __all__ = ["mutate"]
 
 
@@ -44,7 +46,13 @@ def mutate(rng: random.Random, files: Files) -> Mutant:
         told = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     told |= seal_all({**files, **told})
     what += f"; sealed{', with the facts of the image as it was' * stale}"
-    return Mutant(what, told, liar=True, greedy=True)
+    false = stale and _facts(changed) != _facts(payload)
+    return Mutant(what, told, liar=True, must_tell=false, image=changed)
+
+
+def _facts(payload: bytes) -> dict[str, object]:
+    """What a sidecar says of an image, but for whether it decodes without a warning."""
+    return {name: value for name, value in _core.examine(payload)[0].items() if name != "clean"}
 
 
 @cache
