@@ -57,7 +57,7 @@ class Seen:
 
 def convey(value: Any) -> Any:
     """Plain types that compare by value, not a number included."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype.str, value.shape, value.tobytes()
     if isinstance(value, (list, tuple)):
         return [convey(item) for item in value]

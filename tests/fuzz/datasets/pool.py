@@ -115,8 +115,8 @@ def _follow(
     ]
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen([*command, str(sample), str(root)], stdout=subprocess.PIPE, stderr=log)
+        index, hung = first - 1, False
         try:
-            index, hung = first - 1, False
             for told in _lines(child, timeout):
                 if "begin" in told:
                     index = told["begin"]
@@ -128,12 +128,12 @@ def _follow(
                     Finding(job.kind, job.seed, index, told["what"], *fault) for fault in told["faults"]
                 ]
                 if index == end - 1:
-                    child.wait(START)
                     return None
-            hung = child.poll() is None and not _ended(child)
-            if hung:
-                child.send_signal(signal.SIGUSR1)  # its threads' stacks go to the log
-                time.sleep(0.5)
+            child.wait(START)
+        except TimeoutError:
+            hung = True
+            child.send_signal(signal.SIGUSR1)  # its threads' stacks go to the log
+            time.sleep(0.5)
         finally:
             child.kill()
             status = child.wait()
@@ -148,17 +148,8 @@ def _follow(
     return index, hung, f"status {status}\n{text}"
 
 
-def _ended(child: subprocess.Popen[bytes]) -> bool:
-    """Whether a child whose pipe has closed ends by itself."""
-    try:
-        child.wait(1)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
 def _lines(child: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any]]:
-    """What a child tells, until it ends, or says nothing for too long."""
+    """What a child tells, until it ends. Raises TimeoutError if it says nothing for too long."""
     assert child.stdout is not None
     handle, buffer, patience = child.stdout.fileno(), b"", float(START)
     while select.select([handle], [], [], patience)[0]:
@@ -168,9 +159,12 @@ def _lines(child: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str,
         *lines, buffer = (buffer + data).split(b"\n")
         yield from map(json.loads, lines)
         patience = timeout
+    raise TimeoutError
 
 
 def _reason(log: str) -> str:
+    if "Traceback" in log:  # the fuzzer's own fault
+        return log.strip().rpartition("\n")[2]
     found = re.search(r"Fatal Python error: (.*)", log) or re.search(
         r"(terminate called.*|status -?\d+)", log
     )
