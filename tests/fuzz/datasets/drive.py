@@ -67,29 +67,31 @@ def convey(value: Any) -> Any:
 
 
 def drive(folder: Path, meanwhile: Callable[[], None] | None = None) -> Seen:
-    """Opens a split and reads all of it; `meanwhile` comes between, when every shard has been touched."""
+    """Opens a split and reads all of it; with `meanwhile`, once more after that, which is what counts."""
     seen = Seen()
-    dataset = seen.ask("open", lambda: Opened(folder))
-    if dataset is None:
-        return seen
-    _contents(seen, dataset.dataset)
-    if meanwhile is not None:
+    opened = seen.ask("open", lambda: Opened(folder))
+    if opened is not None:
+        _read(seen, opened.dataset)
+    if opened is not None and meanwhile is not None:
         meanwhile()
-        again, seen = seen, Seen()
-        seen.foreign = again.foreign
-    _records(seen, dataset.dataset)
-    named = seen.ask("columns", lambda: sorted(dataset.dataset.columns)) or []
+        seen = Seen()
+        seen.ask("open", lambda: opened)
+        _read(seen, opened.dataset)
+    return seen
+
+
+def _read(seen: Seen, dataset: fastinet.Dataset) -> None:
+    _contents(seen, dataset)
+    _records(seen, dataset)
+    named = seen.ask("columns", lambda: sorted(dataset.columns)) or []
     for name in named:
-        seen.ask(f"column {name}", lambda name=name: _column(dataset.dataset, name))
+        seen.ask(f"column {name}", lambda name=name: _column(dataset, name))
     complete = all(f"column {name}" in seen.values for name in ATTACHED)
     for policy in ("raise", "skip"):
         attached = ATTACHED if policy == "raise" and complete else ()
         delivered: dict[int, Any] = {}
-        seen.ask(
-            f"epoch, {policy}", lambda p=policy, a=attached, d=delivered: _epoch(dataset.dataset, p, a, d)
-        )
+        seen.ask(f"epoch, {policy}", lambda p=policy, a=attached, d=delivered: _epoch(dataset, p, a, d))
         seen.values[f"batches, {policy}"] = delivered
-    return seen
 
 
 class Opened:
