@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import faulthandler
 import itertools
 import json
 import os
@@ -35,7 +36,7 @@ def main() -> int:
     if arguments[:1] == ["child"]:
         kind, *numbers, sample, root = arguments[1:]
         seed, first, end = map(int, numbers)
-        run_child(kind, seed, first, end, Path(sample), Path(root), None)
+        run_child(kind, seed, first, end, Path(sample), Path(root))
         return 0
     options = _parse(arguments)
     memory = Path("/dev/shm")
@@ -84,19 +85,21 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _one(options: argparse.Namespace, sample: Path, work: Path) -> int:
-    """In a child of this process, whose output is seen; its end by a signal is its status."""
+    """In a child of this process, whose output is seen; 1 if it finds something, crashes, or is too slow."""
     child = os.fork()
     if child == 0:
-        keep = options.keep and options.keep.absolute()
+        sound = False
+        faulthandler.dump_traceback_later(options.timeout, exit=True)
         try:
-            run_child(
-                options.kind[0], options.seed, options.only, options.only + 1, sample, work / "one", keep
-            )
+            keep = options.keep and options.keep.absolute()
+            first = options.only
+            sound = run_child(options.kind[0], options.seed, first, first + 1, sample, work / "one",
+                              verbose=True, keep=keep)  # fmt: skip
         finally:
-            os._exit(0)
+            os._exit(not sound)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    print("ended by signal" if status < 0 else "ended", abs(status))
-    return 0
+    print(f"a crash: signal {-status}" if status < 0 else "found something" if status else "nothing wrong")
+    return min(abs(status), 1)
 
 
 def _of_kind(kind: str, options: argparse.Namespace, sample: Path, work: Path) -> Result:

@@ -43,8 +43,11 @@ KINDS: dict[str, Callable[[random.Random, Files], Mutant]] = {
 }
 
 
-def main(kind: str, seed: int, first: int, end: int, sample: Path, root: Path, keep: Path | None) -> None:
-    """Mutants `first` to `end` - 1. Lines on stdout tell of the beginning and the end of each."""
+def main(
+    kind: str, seed: int, first: int, end: int, sample: Path, root: Path, *, verbose: bool = False,
+    keep: Path | None = None,
+) -> bool:  # fmt: skip
+    """Mutants `first` to `end` - 1; whether nothing was found. Lines on stdout tell where it is."""
     faulthandler.enable()  # before fastinet's own handler of SIGBUS comes, which has to stay
     faulthandler.register(signal.SIGUSR1)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
@@ -59,9 +62,20 @@ def main(kind: str, seed: int, first: int, end: int, sample: Path, root: Path, k
         print(json.dumps(values), file=lines, flush=True)
 
     bench = Bench(root, sample)
+    sound = True
     for index in range(first, end):
         tell(begin=index)
-        tell(end=index, **bench.run(kind, seed, index, keep, verbose=keep is not None or end == first + 1))
+        mutant, faults = bench.make(kind, seed, index, verbose)
+        if mutant is None:
+            tell(end=index, faults=faults)
+            sound = sound and not faults
+            continue
+        tell(what=mutant.what)
+        seen, faults = bench.run(mutant, kind, index, keep, verbose)
+        whole = len(seen.values.get("batches, raise", ())) == len(bench.base.values["batches, raise"])
+        tell(end=index, faults=faults, opened="open" in seen.values, whole=whole)
+        sound = sound and not faults
+    return sound
 
 
 class Bench:
@@ -86,26 +100,31 @@ class Bench:
         if wrong or self.base.values["verify"]:
             raise SystemExit(f"the sample itself is refused: {wrong} {self.base.values['verify']}")
 
-    def run(self, kind: str, seed: int, index: int, keep: Path | None, verbose: bool) -> dict[str, Any]:
-        """One mutant: what it is, what is wrong, and whether it was opened, and all of it delivered."""
+    def make(self, kind: str, seed: int, index: int, verbose: bool) -> tuple[Mutant | None, list[Fault]]:
+        """A mutant; None if what writes shards refused it, or failed."""
         try:
             if kind == "planted":
-                mutant = planted.mutate(index, self.files)
-            else:
-                mutant = KINDS[kind](random.Random(f"{seed} {kind} {index}"), self.files)
-        except fastinet.errors.FastinetError:  # what writes shards refused it
-            return {"what": "cannot be written", "faults": []}
+                return planted.mutate(index, self.files), []
+            return KINDS[kind](random.Random(f"{seed} {kind} {index}"), self.files), []
+        except fastinet.errors.FastinetError:
+            return None, []
         except Exception as error:
-            where = f"{type(error).__name__} in {innermost(error)}, while writing"
             if verbose:
                 traceback.print_exc()
-            return {"what": "cannot be made", "faults": [Fault("foreign exception", where, str(error))]}
+            where = f"{type(error).__name__} in {innermost(error)}, while writing"
+            return None, [Fault("foreign exception", where, str(error))]
+
+    def run(
+        self, mutant: Mutant, kind: str, index: int, keep: Path | None, verbose: bool
+    ) -> tuple[Seen, list[Fault]]:
+        """What came of a mutant, and what is wrong with that. The folders are then as they were."""
         for name, content in mutant.files.items() if not mutant.late else ():
             place(self.split, name, content)
         if keep is not None:
             shutil.copytree(self.split, keep, symlinks=True)
         if verbose:
-            print(mutant, file=sys.stderr)
+            sizes = {name: len(new) if isinstance(new, bytes) else new for name, new in mutant.files.items()}
+            print(f"{mutant.what}\nchanged: {sizes}; liar: {mutant.liar}", file=sys.stderr)
         try:
             seen = drive(self.split, (lambda: self._write_late(mutant)) if mutant.late else None)
             self._ask_more(seen, kind, index, mutant=mutant)
@@ -116,8 +135,7 @@ class Bench:
         faults += self._escaped()
         if verbose:
             _describe(seen, faults)
-        whole = len(seen.values.get("batches, raise", ())) == len(self.base.values["batches, raise"])
-        return {"what": mutant.what, "faults": faults, "opened": "open" in seen.values, "whole": whole}
+        return seen, faults
 
     def _ask_more(
         self, seen: Seen, kind: str, index: int, every: bool = False, mutant: Mutant | None = None

@@ -82,7 +82,7 @@ def _run(job: Job, timeout: float, sample: Path, work: Path) -> Result:
         stopped = _follow(job, first, job.end, timeout, sample, work, result)
         if stopped is None:
             break
-        index, hung, log = stopped
+        index, what, hung, log = stopped
         if hung:  # once more alone: the machine may have been busy
             slow = Result()
             again = _follow(job, index, index + 1, timeout, sample, work, slow)
@@ -92,19 +92,19 @@ def _run(job: Job, timeout: float, sample: Path, work: Path) -> Result:
                 first = index + 1
                 result.mutants += 1
                 continue
-            hung, log = again[1:]
+            hung, log = again[2:]
         result.mutants += 1
         sort = "hang" if hung else "crash"
         where = f"{_reason(log) if not hung else 'at'} {_place(log)}"
-        result.findings.append(Finding(job.kind, job.seed, index, "", sort, where, _stack(log)))
+        result.findings.append(Finding(job.kind, job.seed, index, what, sort, where, _stack(log)))
         first = index + 1
     return result
 
 
 def _follow(
     job: Job, first: int, end: int, timeout: float, sample: Path, work: Path, result: Result
-) -> tuple[int, bool, str] | None:
-    """Runs mutants in one child. None, or: which one ended it, whether by taking too long, and its stderr."""
+) -> tuple[int, str, bool, str] | None:
+    """Runs mutants in one child. None, or which one ended it, what it is, if it hung, and the stderr."""
     root = Path(tempfile.mkdtemp(dir=work))
     command = [
         sys.executable,
@@ -115,17 +115,17 @@ def _follow(
     ]
     with tempfile.TemporaryFile() as log:
         child = subprocess.Popen([*command, str(sample), str(root)], stdout=subprocess.PIPE, stderr=log)
-        index, hung = first - 1, False
+        index, what, hung = first - 1, "", False
         try:
             for told in _lines(child, timeout):
-                if "begin" in told:
-                    index = told["begin"]
+                if "end" not in told:
+                    index, what = told.get("begin", index), told.get("what", "not made yet")
                     continue
                 result.mutants += 1
                 result.opened += told.get("opened", False)
                 result.whole += told.get("whole", False)
                 result.findings += [
-                    Finding(job.kind, job.seed, index, told["what"], *fault) for fault in told["faults"]
+                    Finding(job.kind, job.seed, index, what, *fault) for fault in told["faults"]
                 ]
                 if index == end - 1:
                     return None
@@ -145,7 +145,7 @@ def _follow(
         raise SystemExit(
             f"the child that was to begin with {job.kind} {first} did not (status {status}):\n{text}"
         )
-    return index, hung, f"status {status}\n{text}"
+    return index, what, hung, f"status {status}\n{text}"
 
 
 def _lines(child: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any]]:
