@@ -17,6 +17,7 @@ import faulthandler
 import itertools
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -24,7 +25,7 @@ from pathlib import Path
 
 from child import KINDS
 from child import main as run_child
-from pool import BATCH, Finding, Job, Result, run
+from pool import BATCH, Finding, Job, Pool, Result
 from sample import make_sample
 
 SHOWN = 3  # mutants of each group of findings
@@ -39,6 +40,7 @@ def main() -> int:
         run_child(kind, seed, first, end, Path(sample), Path(root))
         return 0
     options = _parse(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that folders are removed
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(
         dir=memory if memory.is_dir() else None, prefix="fastinet-fuzz-"
@@ -48,11 +50,8 @@ def main() -> int:
         make_sample(sample)
         if options.only is not None:
             return _one(options, sample, work)
-        findings = [
-            finding
-            for kind in options.kind or KINDS
-            for finding in _of_kind(kind, options, sample, work).findings
-        ]
+        pool = Pool(options.jobs, options.timeout, sample, work)
+        findings = [f for kind in options.kind or KINDS for f in _of_kind(kind, options, pool).findings]
     if options.json:
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps([dataclasses.asdict(finding) for finding in findings], indent=1))
@@ -102,24 +101,18 @@ def _one(options: argparse.Namespace, sample: Path, work: Path) -> int:
     return min(abs(status), 1)
 
 
-def _of_kind(kind: str, options: argparse.Namespace, sample: Path, work: Path) -> Result:
-    whole, started = Result(), time.monotonic()
+def _of_kind(kind: str, options: argparse.Namespace, pool: Pool) -> Result:
+    started = time.monotonic()
     size = max(1, min(BATCH, -(-options.mutations // options.jobs)))
     starts = range(0, options.mutations, size)
-    jobs = [Job(kind, options.seed, at, min(at + size, options.mutations)) for at in starts]
-    for _, result in run(jobs, options.jobs, options.timeout, sample, work):
-        whole.mutants += result.mutants
-        whole.opened += result.opened
-        whole.whole += result.whole
-        whole.slow += result.slow
-        whole.findings += result.findings
+    result = pool.run([Job(kind, options.seed, at, min(at + size, options.mutations)) for at in starts])
     seconds = time.monotonic() - started
-    bad = len({finding.index for finding in whole.findings})
-    slow = f", {whole.slow} slow at first" if whole.slow else ""
-    print(f"{kind}: {whole.mutants} mutants in {seconds:.0f} s ({whole.mutants / seconds:.0f}/s): "
-          f"{whole.opened} could be opened, {whole.whole} delivered every record, {bad} with findings{slow}",
+    bad = len({finding.index for finding in result.findings})
+    slow = f", {result.slow} slow at first" if result.slow else ""
+    print(f"{kind}: {result.mutants} mutants in {seconds:.0f} s ({result.mutants / seconds:.0f}/s): "
+          f"{result.opened} could be opened, {result.whole} delivered all records, {bad} with findings{slow}",
           flush=True)  # fmt: skip
-    return whole
+    return result
 
 
 def _report(findings: list[Finding]) -> None:

@@ -11,16 +11,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastinet
 
-__all__ = ["Finding", "Job", "Result", "run"]
+__all__ = ["BATCH", "Finding", "Job", "Pool", "Result"]
 
 START = 120  # seconds until a child has read the sample
 BATCH = 500  # mutants of one child
@@ -51,7 +52,7 @@ class Finding:
 
 @dataclass
 class Result:
-    """Of one kind: mutants run, opened, delivered whole; and what was found."""
+    """Mutants run, opened, and delivered whole; those that needed a second try; and what was found."""
 
     mutants: int = 0
     opened: int = 0
@@ -59,116 +60,128 @@ class Result:
     slow: int = 0
     findings: list[Finding] = field(default_factory=list)
 
+    def add(self, other: Result) -> None:
+        """The sum of both."""
+        self.mutants += other.mutants
+        self.opened += other.opened
+        self.whole += other.whole
+        self.slow += other.slow
+        self.findings += other.findings
 
-def run(
-    jobs: list[Job], workers: int, timeout: float, sample: Path, work: Path
-) -> Iterator[tuple[Job, Result]]:
-    """Runs the jobs, some at a time, and gives the result of each as it comes.
+
+class End(NamedTuple):
+    """How a child ended before its time: at which mutant, by hanging or not, and what it wrote to stderr."""
+
+    index: int
+    what: str
+    hung: bool
+    log: str
+
+
+class Pool:
+    """Runs jobs.
 
     Args:
+        workers: children at a time.
         timeout: seconds that one mutant may take; one that takes longer has a second try.
         sample: the dataset that is mutated.
         work: where children keep their folders.
     """
-    with ThreadPoolExecutor(workers) as pool:
-        results = pool.map(lambda job: _run(job, timeout, sample, work), jobs)
-        yield from zip(jobs, results, strict=True)
 
+    def __init__(self, workers: int, timeout: float, sample: Path, work: Path) -> None:
+        self._workers, self._timeout, self._sample, self._work = workers, timeout, sample, work
+        self._stop = threading.Event()
 
-def _run(job: Job, timeout: float, sample: Path, work: Path) -> Result:
-    result = Result()
-    first = job.first
-    while first < job.end:
-        stopped = _follow(job, first, job.end, timeout, sample, work, result)
-        if stopped is None:
-            break
-        index, what, hung, log = stopped
-        if hung:  # once more alone: the machine may have been busy
-            slow = Result()
-            again = _follow(job, index, index + 1, timeout, sample, work, slow)
-            if again is None:
-                result.findings += slow.findings
-                result.slow += 1
-                first = index + 1
+    def run(self, jobs: list[Job]) -> Result:
+        """The sum of all results."""
+        whole = Result()
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                for result in pool.map(self._job, jobs):
+                    whole.add(result)
+            except BaseException:  # also Ctrl-C: no child goes on
+                self._stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        return whole
+
+    def _job(self, job: Job) -> Result:
+        result = Result()
+        first = job.first
+        while first < job.end and not self._stop.is_set():
+            end = self._follow(job, first, job.end, result)
+            if end is None:
+                break
+            if end.hung:  # once more alone: the machine may have been busy
+                again = self._follow(job, end.index, end.index + 1, result)
+                result.slow += again is None
+                end = again or end._replace(log="")
+            if end.log:
                 result.mutants += 1
-                continue
-            hung, log = again[2:]
-        result.mutants += 1
-        sort = "hang" if hung else "crash"
-        where = f"{_reason(log) if not hung else 'at'} {_place(log)}"
-        result.findings.append(Finding(job.kind, job.seed, index, what, sort, where, _stack(log)))
-        first = index + 1
-    return result
+                sort = "hang" if end.hung else "crash"
+                where = f"{'at' if end.hung else _reason(end.log)} {_place(end.log)}"
+                finding = Finding(job.kind, job.seed, end.index, end.what, sort, where, _stack(end.log))
+                result.findings.append(finding)
+            first = end.index + 1
+        return result
 
-
-def _follow(
-    job: Job, first: int, end: int, timeout: float, sample: Path, work: Path, result: Result
-) -> tuple[int, str, bool, str] | None:
-    """Runs mutants in one child. None, or which one ended it, what it is, if it hung, and the stderr."""
-    root = Path(tempfile.mkdtemp(dir=work))
-    command = [
-        sys.executable,
-        str(Path(__file__).parent),
-        "child",
-        job.kind,
-        *map(str, (job.seed, first, end)),
-    ]
-    with tempfile.TemporaryFile() as log:
-        child = subprocess.Popen([*command, str(sample), str(root)], stdout=subprocess.PIPE, stderr=log)
+    def _follow(self, job: Job, first: int, end: int, result: Result) -> End | None:
+        """Runs mutants in one child, and adds to `result`. None: to the end."""
+        root = Path(tempfile.mkdtemp(dir=self._work))
+        numbers = map(str, (job.seed, first, end))
+        command = [sys.executable, str(Path(__file__).parent), "child", job.kind, *numbers]
         index, what, hung = first - 1, "", False
-        try:
-            for told in _lines(child, timeout):
-                if "end" not in told:
-                    index, what = told.get("begin", index), told.get("what", "not made yet")
-                    continue
-                result.mutants += 1
-                result.opened += told.get("opened", False)
-                result.whole += told.get("whole", False)
-                result.findings += [
-                    Finding(job.kind, job.seed, index, what, *fault) for fault in told["faults"]
-                ]
-                if index == end - 1:
-                    return None
-            child.wait(START)
-        except TimeoutError:
-            hung = True
-            child.send_signal(signal.SIGUSR1)  # its threads' stacks go to the log
-            time.sleep(0.5)
-        finally:
-            child.kill()
-            status = child.wait()
-            child.stdout.close()  # type: ignore[union-attr]
-            shutil.rmtree(root, ignore_errors=True)
-        log.seek(0)
-        text = log.read().decode(errors="replace")
-    if index < first:
-        raise SystemExit(
-            f"the child that was to begin with {job.kind} {first} did not (status {status}):\n{text}"
-        )
-    return index, what, hung, f"status {status}\n{text}"
+        with tempfile.TemporaryFile() as log:
+            child = subprocess.Popen(
+                [*command, str(self._sample), str(root)], stdout=subprocess.PIPE, stderr=log
+            )
+            try:
+                for told in self._lines(child):
+                    index, what = told.get("begin", index), told.get("what", what)
+                    if "end" in told:
+                        faults = [
+                            Finding(job.kind, job.seed, index, what, *fault) for fault in told["faults"]
+                        ]
+                        result.add(Result(1, told.get("opened", 0), told.get("whole", 0), 0, faults))
+                        if index == end - 1:
+                            return None
+                        what = "not made yet"
+                child.wait(self._timeout)
+            except (TimeoutError, subprocess.TimeoutExpired):
+                hung = True
+                child.send_signal(signal.SIGUSR1)  # its threads' stacks go to the log
+                time.sleep(0.5)
+            finally:
+                child.kill()
+                status = child.wait()
+                child.stdout.close()  # type: ignore[union-attr]
+                shutil.rmtree(root, ignore_errors=True)
+            log.seek(0)
+            text = log.read().decode(errors="replace")
+        if index < first:
+            raise SystemExit(f"the child for {job.kind} {first} did not begin (status {status}):\n{text}")
+        return End(index, what, hung, f"status {status}\n{text}")
 
-
-def _lines(child: subprocess.Popen[bytes], timeout: float) -> Iterator[dict[str, Any]]:
-    """What a child tells, until it ends. Raises TimeoutError if it says nothing for too long."""
-    assert child.stdout is not None
-    handle, buffer, patience = child.stdout.fileno(), b"", float(START)
-    while select.select([handle], [], [], patience)[0]:
-        data = os.read(handle, 1 << 16)
-        if not data:
-            return
-        *lines, buffer = (buffer + data).split(b"\n")
-        yield from map(json.loads, lines)
-        patience = timeout
-    raise TimeoutError
+    def _lines(self, child: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+        """What a child tells, until it ends. Raises TimeoutError if it says nothing for too long."""
+        assert child.stdout is not None
+        handle, buffer = child.stdout.fileno(), b""
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline and not self._stop.is_set():
+            if not select.select([handle], [], [], 0.5)[0]:
+                continue
+            data = os.read(handle, 1 << 16)
+            if not data:
+                return
+            *lines, buffer = (buffer + data).split(b"\n")
+            yield from map(json.loads, lines)
+            deadline = time.monotonic() + self._timeout
+        raise TimeoutError
 
 
 def _reason(log: str) -> str:
-    if "Traceback" in log:  # the fuzzer's own fault
-        return log.strip().rpartition("\n")[2]
-    found = re.search(r"Fatal Python error: (.*)", log) or re.search(
-        r"(terminate called.*|status -?\d+)", log
-    )
-    return found[1] if found else "?"
+    found = re.search(r"(?:Fatal Python error: |status (?=-))(.*)", log)
+    return found[1] if found else log.strip().rpartition("\n")[2]  # the fuzzer's own exception
 
 
 def _stack(log: str) -> str:
