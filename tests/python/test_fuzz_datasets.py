@@ -16,7 +16,7 @@ FUZZER = Path(__file__).parents[1] / "fuzz" / "datasets"
 
 
 def fuzz(findings: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], list[dict[str, Any]]]:
-    command = [sys.executable, str(FUZZER), "--jobs", "2", "--json", str(findings), *options]
+    command = [sys.executable, str(FUZZER), "--jobs", "1", "--json", str(findings), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert findings.exists(), done.stderr
     return done, json.loads(findings.read_text())

@@ -201,7 +201,7 @@ def indexed(seen: Seen, tar: Path, to: Path) -> None:
         return
     result = drive(to)
     seen.foreign |= {f"of the index: {what}": error for what, error in result.foreign.items()}
-    seen.ask("verify the index", lambda: fastinet.verify(to, workers=1).problems)
+    seen.ask("verify the index", lambda: [str(p) for p in fastinet.verify(to, workers=1).problems])
 
 
 def innermost(error: BaseException) -> str:

@@ -180,7 +180,7 @@ class Pool:
 
 
 def _reason(log: str) -> str:
-    found = re.search(r"(?:Fatal Python error: |status (?=-))(.*)", log)
+    found = re.search("Fatal Python error: (.*)", log) or re.search("(status -.*)", log)
     return found[1] if found else log.strip().rpartition("\n")[2]  # the fuzzer's own exception
 
 
