@@ -150,7 +150,7 @@ class Bench:
         for number, layout in enumerate(LAYOUTS):
             if every or "names.json" in files or index % 24 == number:
                 seen.ask(f"export {layout}", lambda to=layout: exported(self.split, self.box / "out", to))
-        if every or (kind == "tar" and index % 2) or (kind == "payload" and index % 4 == 1):
+        if every or (kind == "tar" and index % 3 == 1) or (kind == "payload" and index % 4 == 1):
             tar = next((name for name in files if name.endswith(".tar")), f"{SPLIT}-000000.tar")
             indexed(seen, self.split / tar, self.box / "index")
 
