@@ -40,6 +40,7 @@ def main() -> int:
         run_child(kind, seed, first, end, Path(sample), Path(root))
         return 0
     options = _parse(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names may be no UTF-8
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # so that folders are removed
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(

@@ -118,10 +118,13 @@ class Bench:
         self, mutant: Mutant, kind: str, index: int, keep: Path | None, verbose: bool
     ) -> tuple[Seen, list[Fault]]:
         """What came of a mutant, and what is wrong with that. The folders are then as they were."""
-        for name, content in mutant.files.items() if not mutant.late else ():
-            place(self.split, name, content)
         if keep is not None:
-            shutil.copytree(self.split, keep, symlinks=True)
+            shutil.copytree(self.split, keep)
+        for name, content in mutant.files.items():
+            if keep is not None:
+                place(keep, name, content)
+            if not mutant.late:
+                place(self.split, name, content)
         if verbose:
             sizes = {name: len(new) if isinstance(new, bytes) else new for name, new in mutant.files.items()}
             print(f"{mutant.what}\nchanged: {sizes}; liar: {mutant.liar}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import itertools
 import shutil
 import traceback
@@ -24,7 +25,7 @@ BUILT_IN = ("index", "image", "label", "key", "boxes", "box_labels", "box_visibl
 ROWS = 64  # of a dataset that claims to have many records
 BATCHES = 64  # and of a loader
 THREADS = {"raise": 1, "skip": 2}
-LAYOUTS = ("imagefolder", "webdataset", "parquet")
+LAYOUTS = ("imagefolder", "webdataset", *(("parquet",) if importlib.util.find_spec("pyarrow") else ()))
 
 
 @dataclass
