@@ -3,6 +3,7 @@
 #   COMPARISON=DIR      where that of torchvision and the peers lies
 #   IMAGES=DIR          demo, bench...: a folder of images           GROUP=core        tests without frameworks
 #   FUZZ_RUNS=1000000   fuzz: executions of each target              JOBS=8            parallel jobs
+#   DATASET_MUTATIONS=20000 DATASET_SEED=0    fuzz-datasets: mutants of each kind, and which
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,6 +11,8 @@ COMPARISON ?= .venv-comparison
 GROUP ?= test
 IMAGES ?=
 FUZZ_RUNS ?= 1000000
+DATASET_MUTATIONS ?= 20000
+DATASET_SEED ?= 0
 JOBS ?= $(shell nproc)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -22,7 +25,7 @@ SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
 .PHONY: help setup build test compare demo bench bench-all bench-stages bench-profile lint format sanitize fuzz \
-  clean system pytest ctest fuzz-short pytest-comparison
+  fuzz-datasets clean system pytest ctest fuzz-short pytest-comparison
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +41,7 @@ help:
 	@echo "make lint      every static check;  make format  repairs what can be repaired"
 	@echo "make sanitize  C++ tests under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz      every fuzz target FUZZ_RUNS times, the decoder's two three times as often"
+	@echo "make fuzz-datasets  DATASET_MUTATIONS damaged or false datasets of each kind, read in every way"
 	@echo "make clean     removes what the commands above made"
 
 system:
@@ -85,6 +89,10 @@ fuzz-short: | system
 
 fuzz: | system
 	@scripts/fuzz.sh -runs=$(FUZZ_RUNS)
+
+fuzz-datasets: build
+	$(BIN)/python tests/fuzz/datasets --mutations $(DATASET_MUTATIONS) --seed $(DATASET_SEED) --jobs $(JOBS) \
+	  --json build/fuzz-datasets.json
 
 lint: build
 	@scripts/lint.sh "$(BIN)"
