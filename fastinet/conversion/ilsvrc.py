@@ -12,11 +12,11 @@ from typing import ClassVar
 from fastinet import _core
 from fastinet.conversion.box_archives import BoxArchives
 from fastinet.conversion.devkit import Devkit
+from fastinet.conversion.files import describe_ignored
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.conversion.synset_tars import (
     SynsetTar,
-    describe_ignored,
     list_images,
     nested_tars,
     patched,

@@ -7,15 +7,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from fastinet.conversion.files import EXTENSIONS
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
 from fastinet.manifest import ClassInfo
 
 __all__ = ["EXTENSIONS", "SPLITS", "ImageFolder"]
-
-# torchvision.datasets.folder.IMG_EXTENSIONS
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 # Folder names that are splits rather than classes, in the order in which they are converted.
 SPLITS = ("train", "val", "validation", "valid", "test")

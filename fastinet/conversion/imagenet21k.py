@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from fastinet.conversion.files import describe_ignored
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.source import Sample, Source, Survey
 from fastinet.conversion.synset_stream import SynsetStream
 from fastinet.conversion.synset_tars import (
     SynsetTar,
-    describe_ignored,
     loose_tars,
     nested_tars,
     samples_of,
