@@ -72,7 +72,8 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--shuffle", type=int, metavar="SEED", help="Permute the records; default: the source's order.")
 @click.option(
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
-    help="What to do with files that cannot be read or are no images.",
+    help="What to do with files that cannot be read or are no images: stop, leave them out, or store them as "
+    "they are. May be another when a conversion goes on.",
 )  # fmt: skip
 @click.option(
     "--entry-points/--no-entry-points", default=True, show_default=True,

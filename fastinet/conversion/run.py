@@ -86,7 +86,8 @@ def convert(
         shuffle: seed of a permutation of the records; None: the source's order is kept, so that record i is
             sample i of torchvision's ImageFolder.
         on_bad: for files that cannot be read or are no images: "fail"; "skip" (leave out and list in
-            ``dst/report.json``); "keep" (store what bytes there are, and list).
+            ``dst/report.json``); "keep" (store what bytes there are, and list). An interrupted run may go on
+            with another one.
         entry_points: note where in each image decoding can begin, which later makes reading crops of it much
             faster; costs most of the time of a conversion. ``fastinet index`` adds them afterwards.
         max_side: shrink images so that the longer side is at most this many pixels.
@@ -190,7 +191,8 @@ class _Job:
             workspace.discard(owned_files(self.store, self.source.splits, (begun or {}).get("splits", ())))
         else:
             workspace.finish_discarding()
-            if begun is not None and begun != wanted:
+            # The error of a bad file asks for another policy; shards that this would change are redone.
+            if begun is not None and {**begun, "on_bad": wanted["on_bad"]} != wanted:
                 raise ArgumentError(
                     f"{self.path}: holds an interrupted conversion with other settings "
                     f"({_differences(begun, wanted)}); repeat those, choose another place, or overwrite",
@@ -305,8 +307,10 @@ class _Job:
         for split in self.source.splits:
             if not is_complete(self.store, split):
                 raise self._in_the_way(f"has no split {split!r} yet; convert that one alone")
-            there = self._read_manifest(split)
+            there, report = self._read_manifest(split), self._read_report(split)
             wanted = {**self._options(), "plan": digest_of_plans([p.digest for p in self._plans(split)])}
+            if not report.bad and not report.box_problems:  # then the policy for such made no difference
+                wanted["on_bad"] = there.created_by.get("on_bad")
             if dict(there.created_by) != wanted:
                 raise self._in_the_way(_differences(there.created_by, wanted))
             sizes = self.store.entries(split)
@@ -315,7 +319,7 @@ class _Job:
                     if sizes.get(name) != size:
                         path = self.store.place(f"{split}/{name}")
                         raise self._in_the_way(f"{path} is missing or of another size")
-            reports[split] = self._read_report(split)
+            reports[split] = report
         return ConversionReport(
             self.path, len(self.source.classes), reports, self.settings.on_bad, already_complete=True
         )
@@ -345,6 +349,8 @@ def _still_good(
     if note is None or note["digest"] != task.digest:
         return None
     result = ShardResult.from_note(note)
+    if result.on_bad != task.settings.on_bad and result.depends_on_policy:
+        return None
     tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
     there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
     return result if there else None
