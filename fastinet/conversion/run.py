@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, manifest
+from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, open_engine
 from fastinet.conversion.layout import (
     REPORT,
+    complete_splits,
     foreign_entries,
     is_complete,
     owned_files,
@@ -36,7 +38,7 @@ from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
-from fastinet.errors import ArgumentError, StateError, UnsupportedError
+from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
 from fastinet.progress import Meter, meter
 
 __all__ = ["convert"]
@@ -49,6 +51,7 @@ def convert(
     source: str | None = None,
     split: str | None = None,
     classes: Sequence[str] | str | os.PathLike[str] | None = None,
+    class_order: Sequence[str] | str | os.PathLike[str] | None = None,
     workers: int | None = None,
     shard_size: str | ShardLimits | None = None,
     shuffle: int | None = None,
@@ -81,6 +84,10 @@ def convert(
         split: convert only this split, or, for a source without splits, the name of its only one.
         classes: of the whole ImageNet, only these synsets, labelled in this order: WNIDs, or the path of a
             list with one a line (such as those of ImageNet-21K-P). None: all there are, sorted.
+        class_order: the names of all classes in the order of their labels, or the path of a file with one a
+            line (what follows a name's first word may be a description). None: the source's order, which for
+            folders is that of their names as text, as in torchvision: "10" before "2". For labels that are
+            numbers, these are the names. It also settles what is a class where the folders do not show it.
         workers: shards written at a time; None: two for each CPU. Changes only the speed.
         shard_size: "1000" (records) or "256MB" (bytes) a shard; None: at most 1000 records and 256 MB.
         shuffle: seed of a permutation of the records; None: the source's order is kept, so that record i is
@@ -130,7 +137,9 @@ def convert(
             f"{src}: a source is read from a file system; only the destination can be a URL"
         )
     if isinstance(src, (str, os.PathLike)):
-        src = open_source(src, source, split, classes)
+        src = open_source(src, source, split, classes, class_order)
+    elif class_order is not None:
+        src = InOrder(src, *read_class_order(class_order))
     if boxes is not None:
         src = WithBoxes(src, boxes)
     store = open_store(dst)
@@ -217,14 +226,30 @@ class _Job:
                 records += result.summary["records"]
                 size += result.summary["payload_bytes"]
             remove_surplus(self.store, split, len(tally.shards))
-            reports[split] = tally.report({**self.surveys[split].notes, **self._empty_classes(tally)})
+            reports[split] = tally.report({**self.surveys[split].notes, **self._class_notes(tally)})
         return reports, records, size
 
-    def _empty_classes(self, tally: Tally) -> dict[str, list[str]]:
-        """Also those of which every image was left out; none where nothing has a label."""
+    def _class_notes(self, tally: Tally) -> dict[str, list[str]]:
+        """Classes of which no image was written, unless nothing has a label; numbers sorted as text."""
         classes, counts = self.source.classes, tally.class_counts
         empty = [c.name for label, c in enumerate(classes) if not counts[label]]
-        return {"classes without images": empty if len(empty) < len(classes) else []}
+        ordered = getattr(self.source, "class_order", None) is not None
+        return {
+            "classes without images": empty if len(empty) < len(classes) else [],
+            "classes sorted as text": [] if ordered else text_order_remark(classes),
+            "splits here with other classes, so other labels": self._other_classes(),
+        }
+
+    def _other_classes(self) -> list[str]:
+        """Of the splits that were converted before, if they have labels; a damaged one says nothing."""
+        names = [c.name for c in self.source.classes]
+        found = []
+        for split in sorted(set(complete_splits(self.store)) - set(self.source.splits)):
+            with contextlib.suppress(FormatError, UnsupportedError):
+                others = [c.name for c in self._read_manifest(split).classes]
+                if names and others and names != others:
+                    found.append(split)
+        return found
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""
@@ -268,6 +293,7 @@ class _Job:
     def _options(self) -> dict[str, Any]:
         """What, beside the source, decides the dataset's bytes."""
         recoding = self.settings.reencoding
+        order = getattr(self.source, "class_order", None)
         return {
             "fastinet": __version__,
             "source": self.source.kind,
@@ -280,6 +306,7 @@ class _Job:
             "quality": recoding.quality,
             "normalise_odd": self.settings.normalise_odd,
             "metadata": self.description.digest,
+            **({} if order is None else {"class_order": order}),
         }
 
     def _plans(self, split: str) -> Iterator[ShardPlan]:
