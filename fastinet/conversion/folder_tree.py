@@ -62,7 +62,7 @@ def read_tree(root: str, split: str | None = None, classes: Collection[str] | No
     """The splits and classes of the tree at `root`.
 
     Folders named as ``SPLITS`` (or ``Training``, ``Testing``; case does not count) are splits where one of
-    them holds class folders, or where nothing else holds images; otherwise all folders are classes.
+    them holds class folders, or where no other folder holds images; otherwise all folders are classes.
 
     Args:
         root: of the tree.
@@ -78,11 +78,17 @@ def read_tree(root: str, split: str | None = None, classes: Collection[str] | No
     if classes is not None and set(resolved(classes, here.folders)) <= set(here.folders):
         return _one_split(here, split, classes)
     named = [_Named(name, s, _content(f"{root}/{name}")) for name in here.folders if (s := split_name(name))]
-    others = [name for name in _visible(here) if not split_name(name)]
-    with_images = [name for name in others if holds_image(f"{root}/{name}")] if named else []
     filled = [n for n in named if n.holds != "nothing"]
-    if not (any(n.holds == "classes" for n in filled) or len(filled) > 1 or (filled and not with_images)):
+    if not (any(n.holds == "classes" for n in filled) or len(filled) > 1 or _all_sound(here)):
         return _one_split(here, split, classes)
+    others = [name for name in _visible(here) if not split_name(name)]
+    with_images = [name for name in others if holds_image(f"{root}/{name}")]
+    if not filled:
+        raise ArgumentError(
+            f"{root}: its folders are splits by their names and no classes: {_some(with_images)}; convert "
+            f"each by its own path, with --split NAME, or, where these are classes, {_LIST}",
+            path=root,
+        )
     for a, b in combinations(filled, 2):
         if a.split == b.split:
             raise ArgumentError(
@@ -113,7 +119,7 @@ def refuse_splits_within(root: str, folders: Iterable[Folder]) -> None:
         parts = folder.path[len(root) + 1 :].split("/")
         for at, part in enumerate(parts):
             place = "/".join((root, *parts[:at]))
-            if at < len(parts) - 1 and not _SOUNDS.isdisjoint(re.split(r"[^a-z]+", part.lower())):
+            if at < len(parts) - 1 and _sounds(part):
                 raise _no_class(place if at else f"{root}/{part}", f"{place}/{part} is a split by its name")
             if at and _WNID.fullmatch(part) and not _WNID.fullmatch(parts[0]):
                 raise _no_class(place, f"{place}/{part} is a synset")
@@ -129,6 +135,19 @@ def split_name(folder: str) -> str | None:
     name = folder.lower()
     name = _SYNONYMS.get(name, name)
     return name if name in SPLITS else None
+
+
+def _sounds(folder: str) -> bool:
+    """Whether a name holds a split's as a word: "train2017", "ILSVRC2012_img_val"."""
+    return not _SOUNDS.isdisjoint(re.split(r"[^a-z]+", folder.lower()))
+
+
+def _all_sound(here: Folder) -> bool:
+    """Whether the folders with images are named as splits, and there are any."""
+    others = (name for name in _visible(here) if not _sounds(name))
+    if any(holds_image(f"{here.path}/{name}") for name in others):
+        return False
+    return any(_sounds(name) and holds_image(f"{here.path}/{name}") for name in _visible(here))
 
 
 def _content(path: str) -> str:

@@ -97,6 +97,7 @@ class ImageFolder:
             records,
             {
                 **folder.notes,
+                "one class only": [entry.name for entry in self.classes if len(self.classes) == 1],
                 "system folders in the classes, ignored": noise,
                 "files ignored": describe_ignored(ignored),
                 "folders named as images are": odd_names,

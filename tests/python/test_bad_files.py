@@ -89,10 +89,3 @@ def test_a_damaged_annotation_names_the_option_too(src: Path, tmp_path: Path) ->
     with pytest.raises(errors.FormatError, match=r"not a PASCAL VOC annotation.*--on-bad skip \(on_bad=\)"):
         convert(src, tmp_path / "dst", boxes=boxes)
     assert convert(src, tmp_path / "dst", boxes=boxes, on_bad="skip").records == 4
-
-
-def test_a_split_with_other_classes_than_the_one_there_is_remarked(src: Path, tmp_path: Path) -> None:
-    write_tree(tmp_path / "other" / "val", {"b/1.jpg": small_jpeg(9)})
-    convert(src, tmp_path / "dst", on_bad="skip")
-    report = convert(tmp_path / "other" / "val", tmp_path / "dst")
-    assert report.splits["val"].notes["splits here with other classes, so other labels"] == ["train"]

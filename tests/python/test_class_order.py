@@ -196,3 +196,14 @@ def test_choosing_synsets_where_there_are_none_points_to_the_order(tmp_path: Pat
     (tmp_path / "l.csv").write_text("a.jpg,1\n")
     with pytest.raises(errors.ArgumentError, match="not of csv; --class-order FILE"):
         open_source(tmp_path / "l.csv", classes=["1"])
+
+
+def test_a_split_with_other_classes_than_the_one_there_is_remarked(tmp_path: Path) -> None:
+    src = write_tree(tmp_path / "src", {"train/a/1.jpg": small_jpeg(1), "train/b/1.jpg": small_jpeg(2)})
+    write_tree(src, {"val/b/1.jpg": small_jpeg(3), "test/1.jpg": small_jpeg(4)})
+    kind = "splits here with other classes, so other labels"
+    for name, remark in (("train", None), ("val", ["train"]), ("test", None)):
+        report = convert(src / name, tmp_path / "dst")
+        assert report.splits[name].notes.get(kind) == remark
+    again = convert(src, tmp_path / "whole")
+    assert all(kind not in split.notes for split in again.splits.values())

@@ -254,6 +254,9 @@ def test_synsets_a_level_below_are_no_class(tmp_path: Path) -> None:
 
 def test_an_archives_name_that_tells_a_split_is_no_class(tmp_path: Path) -> None:
     flat(train(tmp_path, "ILSVRC2012_img_train"), "ILSVRC2012_img_val")
+    with pytest.raises(errors.ArgumentError, match="no classes: ILSVRC2012_img_train, ILSVRC2012_img_val; "):
+        ImageFolder(tmp_path)
+    write_tree(tmp_path, {"zebra/1.jpg": b"1"})
     with pytest.raises(errors.ArgumentError, match="ILSVRC2012_img_train is a split by its name; convert"):
         ImageFolder(tmp_path).survey("train")
 
@@ -283,6 +286,33 @@ def test_splits_without_class_folders_alone_are_no_classes(tmp_path: Path) -> No
         ImageFolder(tmp_path)
     assert [label for _, label in listed(ImageFolder(tmp_path, "test"), "test")] == [-1, -1]
     assert [label for _, label in listed(ImageFolder(tmp_path, "train"), "train")] == [-1, -1]
+
+
+@pytest.mark.parametrize("names", [("train2017", "val2017"), ("test_images",), ("img_train", "notes")])
+def test_folders_named_much_as_splits_alone_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        write_tree(tmp_path, {f"{name}/{'1.txt' if name == 'notes' else '1.jpg'}": b"1"})
+    with pytest.raises(errors.ArgumentError, match="its folders are splits by their names and no classes"):
+        ImageFolder(tmp_path)
+    source = ImageFolder(tmp_path / names[0], "mine")
+    assert [label for _, label in listed(source, "mine")] == [-1]
+    assert len(open_source(tmp_path, class_order=[n for n in names if n != "notes"]).classes) in (1, 2)
+
+
+def test_a_split_beside_another_of_an_unusual_name_is_refused(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"train/cat.0.jpg": b"1", "test1/1.jpg": b"1"})
+    with pytest.raises(errors.ArgumentError, match=r"holds splits \(train\) beside .* no splits \(test1\)"):
+        ImageFolder(tmp_path)
+
+
+def test_classes_that_are_named_much_as_splits_are_classes_beside_others(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"bullet train/1.jpg": b"1", "test tube/1.jpg": b"1", "zebra/1.jpg": b"1"})
+    assert listed(ImageFolder(tmp_path), "train") == torchvision_folder(str(tmp_path))[1]
+
+
+def test_one_class_only_is_remarked(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"images/1.jpg": b"1"})
+    assert ImageFolder(tmp_path).survey("train").notes["one class only"] == ["images"]
 
 
 def test_labels_do_not_depend_on_which_splits_are_converted(tmp_path: Path) -> None:
