@@ -3,6 +3,7 @@
 #   COMPARISON=DIR      where that of torchvision and the peers lies
 #   IMAGES=DIR          demo, bench...: a folder of images           GROUP=core        tests without frameworks
 #   FUZZ_RUNS=1000000   fuzz: executions of each target              JOBS=8            parallel jobs
+#   STRESS_SECONDS=600  stress: how long each of its two tests runs
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,6 +11,7 @@ COMPARISON ?= .venv-comparison
 GROUP ?= test
 IMAGES ?=
 FUZZ_RUNS ?= 1000000
+STRESS_SECONDS ?= 600
 JOBS ?= $(shell nproc)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -22,7 +24,7 @@ SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
 .PHONY: help setup build test compare demo bench bench-all bench-stages bench-profile lint format sanitize fuzz \
-  clean system pytest ctest fuzz-short pytest-comparison
+  stress clean system pytest ctest fuzz-short pytest-comparison
 .DELETE_ON_ERROR:
 
 help:
@@ -38,6 +40,7 @@ help:
 	@echo "make lint      every static check;  make format  repairs what can be repaired"
 	@echo "make sanitize  C++ tests under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz      every fuzz target FUZZ_RUNS times, the decoder's two three times as often"
+	@echo "make stress    the loader under everything at once, STRESS_SECONDS under the thread sanitizer, then in Python"
 	@echo "make clean     removes what the commands above made"
 
 system:
@@ -85,6 +88,13 @@ fuzz-short: | system
 
 fuzz: | system
 	@scripts/fuzz.sh -runs=$(FUZZ_RUNS)
+
+stress: export FASTINET_STRESS_SECONDS := $(STRESS_SECONDS)
+stress: build
+	@cmake --preset tsan >/dev/null
+	cmake --build --preset tsan --target loader_test
+	build/tsan/tests/cpp/loader_test --gtest_filter='LoaderStress.*'
+	$(BIN)/python -m pytest --timeout 0 tests/python/test_stress.py
 
 lint: build
 	@scripts/lint.sh "$(BIN)"

@@ -31,7 +31,7 @@ class Loader(_NumpyLoader):
     when the tensor dies. With ``device`` a CUDA device, batches are decoded into pinned memory and copied on
     a stream of their own, one batch ahead of the one in use; each is ready when it is handed out.
 
-    Pinned memory is PyTorch's own, a block for each batch. When the tensor dies it goes back to PyTorch, which
+    Pinned memory is PyTorch's own, one block a batch. When the tensor dies it goes back to PyTorch, which
     uses it again only once the copies from it have happened: ``images = images.cuda(non_blocking=True)`` is
     safe.
 

@@ -361,7 +361,9 @@ int integer(const std::string& what, int high, const py::handle& value) {
   if (overflow != 0 || number < INT_MIN || number > INT_MAX) {
     ErrorContext context;
     context.expected = "1 to " + std::to_string(high);
-    context.found = py::str(value).cast<std::string>();
+    context.found = overflow == 0
+                        ? std::to_string(number)
+                        : "one of " + std::to_string(value.attr("bit_length")().cast<int64_t>()) + " bits";
     throw Error(ErrorKind::kArgument, what, std::move(context));
   }
   return static_cast<int>(number);
