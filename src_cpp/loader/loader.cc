@@ -102,7 +102,7 @@ struct Worker {
 // Locks, each of which may be taken while those before it are held: `starting`, `consumer`, `mutex`; then the
 // run's own and the pool's, which are leaves. Whoever lets go of a run, a buffer or a batch holds none of
 // them: such variables stand before the lock in their block.
-struct Loader::Impl {
+struct Loader::Impl : std::enable_shared_from_this<Loader::Impl> {
   LoaderOptions options;
   OrderSpec order;
   RecordList records{{}};
@@ -171,9 +171,12 @@ struct Loader::Impl {
     auto buffers = std::make_shared<BufferPool>(options.sample_bytes * static_cast<size_t>(largest),
                                                 static_cast<size_t>(depth) + 2, options.allocator);
     try {
-      for (auto& worker : made) worker->thread = std::thread([this, w = worker.get()] { serve(*w); });
+      for (auto& worker : made)
+        worker->thread = std::thread([self = shared_from_this(), w = worker.get()] { self->serve(*w); });
     } catch (const std::exception& error) {  // std::system_error or std::bad_alloc
       join(made);
+      const std::lock_guard lock(mutex);
+      stop = false;
       throw Error(ErrorKind::kState, std::string("cannot start a thread: ") + error.what());
     }
     pid = getpid();
@@ -185,16 +188,19 @@ struct Loader::Impl {
 
   // REQUIRES: `starting` is held.
   void join(const std::vector<std::unique_ptr<Worker>>& threads) {
-    const auto say = [this](bool value) {
+    {
       const std::lock_guard lock(mutex);
-      stop = value;
-    };
-    say(true);
+      stop = true;
+    }
     run_changed.notify_all();
     for (const auto& worker : threads) {
-      if (worker->thread.joinable()) worker->thread.join();
+      if (!worker->thread.joinable()) continue;
+      if (worker->thread.get_id() == std::this_thread::get_id()) {
+        worker->thread.detach();  // it ends when it comes back to serve()
+      } else {
+        worker->thread.join();
+      }
     }
-    say(false);
   }
 
   std::shared_ptr<Run> current(int64_t number) {
@@ -250,7 +256,7 @@ struct Loader::Impl {
 Loader::Loader(const LoaderOptions& options, OrderSpec order, std::vector<int64_t> subset,
                ReaderFactory readers) {
   check(options, order, subset);
-  impl_ = std::make_unique<Impl>();
+  impl_ = std::make_shared<Impl>();
   impl_->options = options;
   impl_->depth = ring_depth(options, order);
   impl_->largest = largest_batch(options, order);
@@ -263,7 +269,7 @@ Loader::Loader(const LoaderOptions& options, OrderSpec order, std::vector<int64_
 Loader::~Loader() {
   const pid_t started = impl_->pid;
   if (started != 0 && started != getpid()) {
-    (void)impl_.release();  // a forked child cannot join its parent's threads
+    new std::shared_ptr<Impl>(impl_);  // a forked child cannot join its parent's threads
     return;
   }
   close();

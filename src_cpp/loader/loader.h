@@ -62,7 +62,8 @@ struct LoaderStats {
 };
 
 // Threads start with the first start() and end with close(). Safe for concurrent use. After a fork, the
-// child's calls throw Error{kState} and its destructor leaks.
+// child's calls throw Error{kState} and its destructor leaks. The last owner may let go in a thread of the
+// loader itself, as Python's garbage collector does where it runs in the midst of a decoder.
 //
 // Locks. Every call may wait for another thread, and so for whatever that thread waits for in an allocator or
 // a reader: call with no lock that those need, Python's among them. No allocator and no reader is called, and
@@ -104,7 +105,7 @@ class Loader {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // its threads own it too
 };
 
 }  // namespace fastinet

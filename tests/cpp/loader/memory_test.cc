@@ -8,6 +8,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <thread>
 
 #include "loader/loader.h"
 
@@ -109,6 +110,43 @@ TEST(LoaderMemory, AnAllocatorThatForbidsReuseSeesTheEndOfEachUse) {
     EXPECT_EQ(memory.allocated, 1000);
   }
   EXPECT_EQ(memory.freed, 1000);
+}
+
+TEST(LoaderMemory, TheLastOwnerMayLetGoInAThreadOfTheLoader) {
+  struct Slayer : Reader {
+    std::function<void()> slay;
+    void read(const Stream& stream, Sample& sample, uint8_t* pixels) override {
+      Reader::read(stream, sample, pixels);
+      if (sample.record == 5) slay();
+    }
+  };
+  for (int repeat = 0; repeat < 20; ++repeat) {
+    Memory memory;
+    std::promise<void> begun, gone;
+    std::unique_ptr<Loader> loader;
+    LoaderOptions o;
+    o.batch_size = 4;
+    o.threads = 3;
+    o.sample_bytes = sizeof(int64_t);
+    o.allocator = memory.allocator(false);
+    const auto watch = std::make_shared<int>(0);  // owned by the factory and by each reader, too
+    auto readers = [&, watch] {
+      auto reader = std::make_unique<Slayer>();
+      reader->slay = [&, watch] {
+        begun.get_future().wait();
+        loader.reset();
+        gone.set_value();
+      };
+      return reader;
+    };
+    loader = std::make_unique<Loader>(o, OrderSpec{OrderKind::kSequential, 40, 0, {}, 1},
+                                      std::vector<int64_t>{}, readers);
+    loader->start(0, 0);
+    begun.set_value();
+    gone.get_future().wait();
+    while (watch.use_count() > 2) std::this_thread::yield();  // the thread ends, and takes the readers along
+    EXPECT_EQ(memory.allocated, memory.freed);
+  }
 }
 
 TEST(LoaderMemory, AllocatorsMayWaitForThreadsThatUseTheLoader) {
