@@ -4,6 +4,7 @@
 #   IMAGES=DIR          demo, bench...: a folder of images           GROUP=core        tests without frameworks
 #   FUZZ_RUNS=1000000   fuzz: executions of each target              JOBS=8            parallel jobs
 #   DATASET_MUTATIONS=20000 DATASET_SEED=0    fuzz-datasets: mutants of each kind, and which
+#   STRESS_SECONDS=600  stress: how long each of its two tests runs
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -13,6 +14,7 @@ IMAGES ?=
 FUZZ_RUNS ?= 1000000
 DATASET_MUTATIONS ?= 20000
 DATASET_SEED ?= 0
+STRESS_SECONDS ?= 600
 JOBS ?= $(shell nproc)
 export CMAKE_CXX_COMPILER_LAUNCHER ?= $(shell command -v ccache)
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
@@ -25,7 +27,7 @@ SANITIZERS := asan tsan
 TEST_SECONDS := 4
 
 .PHONY: help setup build test compare demo bench bench-all bench-stages bench-profile lint format sanitize fuzz \
-  fuzz-datasets clean system pytest ctest fuzz-short pytest-comparison
+  fuzz-datasets stress clean system pytest ctest fuzz-short pytest-comparison
 .DELETE_ON_ERROR:
 
 help:
@@ -42,6 +44,7 @@ help:
 	@echo "make sanitize  C++ tests under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz      every fuzz target FUZZ_RUNS times, the decoder's two three times as often"
 	@echo "make fuzz-datasets  DATASET_MUTATIONS damaged or false datasets of each kind, read in every way"
+	@echo "make stress    the loader under everything at once, STRESS_SECONDS under the thread sanitizer, then in Python"
 	@echo "make clean     removes what the commands above made"
 
 system:
@@ -93,6 +96,12 @@ fuzz: | system
 fuzz-datasets: build
 	$(BIN)/python tests/fuzz/datasets --mutations $(DATASET_MUTATIONS) --seed $(DATASET_SEED) --jobs $(JOBS) \
 	  --json build/fuzz-datasets.json
+stress: export FASTINET_STRESS_SECONDS := $(STRESS_SECONDS)
+stress: build
+	@cmake --preset tsan >/dev/null
+	cmake --build --preset tsan --target loader_test
+	build/tsan/tests/cpp/loader_test --gtest_filter='LoaderStress.*'
+	$(BIN)/python -m pytest --timeout 0 tests/python/test_stress.py
 
 lint: build
 	@scripts/lint.sh "$(BIN)"

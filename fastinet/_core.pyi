@@ -190,6 +190,7 @@ class TransformPlan(metaclass=_Pybind11Type):
         epoch: int,
         record: int,
         objects: Sequence[tuple[int, int, int, int]] = (),  # top, left, height, width
+        occurrence: int = 0,
     ) -> tuple[list[int], list[int], list[int], bool]: ...  # crop, size of the resized crop, view, flip
 
 class Batch(metaclass=_Pybind11Type):
@@ -198,11 +199,17 @@ class Batch(metaclass=_Pybind11Type):
     @property
     def images(self) -> NDArray[Any] | None: ...
     @property
+    def memory(self) -> Any: ...  # what `allocate` gave for the images; else None
+    @property
     def position(self) -> int: ...
     @property
     def labels(self) -> NDArray[np.int64]: ...
     @property
     def indices(self) -> NDArray[np.int64]: ...
+    @property
+    def occurrences(
+        self,
+    ) -> NDArray[np.int64]: ...  # 0 where the record comes once, or for the first time in `indices`
     @property
     def keys(self) -> list[str]: ...
     @property

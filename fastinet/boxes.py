@@ -42,8 +42,10 @@ class BoxColumns:
         counts, edges, labels, visible, flags = batch.boxes
         if self._scale is not None:
             edges = edges / self._scale
-        places = np.cumsum(counts)[:-1]
         values: tuple[npt.NDArray[Any], ...] = (self._convert(edges), labels, visible, flags)
+        if not len(counts):  # np.split makes at least one part
+            return {name: [] for name in COLUMNS}
+        places = np.cumsum(counts)[:-1]
         return {name: np.split(value, places) for name, value in zip(COLUMNS, values, strict=True)}
 
     def _convert(self, edges: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

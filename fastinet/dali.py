@@ -14,7 +14,6 @@ Needs the extra ``fastinet[dali]``; the module imports without it, and the loade
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -22,9 +21,9 @@ import numpy as np
 from fastinet import _core
 from fastinet.dataset import Dataset
 from fastinet.decode import decode
+from fastinet.epoch import Work
 from fastinet.errors import ArgumentError, FastinetError, UnsupportedError
 from fastinet.loader import Loader as _NumpyLoader
-from fastinet.read_ahead import ReadAhead
 
 __all__ = ["Loader"]
 
@@ -69,16 +68,9 @@ class Loader(_NumpyLoader):
         super().__init__(*args, pixels=False, **kwargs)
         self._size = self.plan.fixed_size()
 
-    def __iter__(self) -> Iterator[Any]:
-        """The next epoch."""
+    def _work(self) -> Work[Any]:
         pipeline = self._pipeline()
-        batches = super().__iter__()
-        return ReadAhead(
-            self, batches, lambda b: self._begin(pipeline, b), lambda b: self._finish(pipeline, b), _IN_FLIGHT
-        )
-
-    def _hand_out(self, batch: _core.Batch) -> Any:
-        return batch  # whose columns _finish hands out with DALI's images
+        return Work(lambda b: self._begin(pipeline, b), lambda b: self._finish(pipeline, b), _IN_FLIGHT)
 
     def _pipeline(self) -> Any:
         """The graph: window, resize, view (padded with zeros), flip, normalisation."""
@@ -97,7 +89,7 @@ class Loader(_NumpyLoader):
             batch_size=self.batch_size,
             num_threads=self.threads,
             device_id=self.device_id if gpu else None,
-            prefetch_queue_depth=1,  # batches are fed and run one by one; what is ahead, ReadAhead counts
+            prefetch_queue_depth=1,  # batches are fed and run one by one; what is ahead, Epoch counts
             exec_dynamic=True,
         )
         with pipe:

@@ -5,14 +5,14 @@ Needs JAX; fastinet itself does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from fastinet import _core
+from fastinet.epoch import Work
 from fastinet.errors import ArgumentError, UnsupportedError
 from fastinet.loader import Loader as _NumpyLoader
-from fastinet.read_ahead import ReadAhead
 
 try:
     import jax
@@ -35,7 +35,8 @@ class Loader(_NumpyLoader):
             ``world_size * batch_size`` samples.
         device: where arrays go; None: JAX's default device.
         sharding: a ``jax.sharding.Sharding`` whose first axis divides the batch; instead of ``device``. The
-            last batch must divide as well: use ``drop_last=True`` where it may not.
+            last batch must divide as well: use ``drop_last=True`` where it may not, and
+            ``on_error="substitute"`` rather than "skip", which several processes refuse.
 
     Ragged columns (boxes) stay lists of NumPy arrays, since each shape would compile anew;
     :func:`fastinet.boxes.pad` gives them one. Strings and other columns stay as they are.
@@ -59,12 +60,16 @@ class Loader(_NumpyLoader):
         count = jax.process_count()
         return (jax.process_index(), count) if count > 1 else super()._found_rank()
 
-    def __iter__(self) -> Iterator[Any]:
-        """The next epoch, as arrays on their devices."""
-        return ReadAhead(self, super().__iter__(), self._put, lambda batch: batch, depth=1)
+    def _work(self) -> Work[tuple[Any, ...]]:
+        if self.sharding is not None and self.on_error == "skip" and jax.process_count() > 1:
+            raise ArgumentError(
+                "on_error='skip' gives batches that are shorter on one process than on another, which no "
+                "global array can hold; take 'substitute'"
+            )
+        return Work(self._put, lambda values: values, depth=1)
 
-    def _put(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(self._array(v) if isinstance(v, np.ndarray) else v for v in batch)
+    def _put(self, batch: _core.Batch) -> tuple[Any, ...]:
+        return tuple(self._array(v) if isinstance(v, np.ndarray) else v for v in self._hand_out(batch))
 
     def _array(self, value: np.ndarray[Any, Any]) -> Any:
         if value.dtype == np.int64 and not jax.config.values["jax_enable_x64"]:
@@ -77,6 +82,6 @@ class Loader(_NumpyLoader):
         except ValueError as e:
             raise ArgumentError(
                 f"sharding: a batch of shape {shape} cannot be divided by {self.sharding} ({e}); choose "
-                "batch_size accordingly and set drop_last=True"
+                "batch_size accordingly and set drop_last=True, without on_error='skip'"
             ) from e
         return jax.make_array_from_process_local_data(self.sharding, value, shape)  # type: ignore[no-untyped-call]

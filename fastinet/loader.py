@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
+import operator
 import os
 import warnings
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ from fastinet.boxes import COLUMNS as BOX_COLUMNS
 from fastinet.boxes import BoxColumns
 from fastinet.cpus import share_of_rank
 from fastinet.dataset import Dataset
-from fastinet.errors import ArgumentError, FastinetError, StateError
+from fastinet.epoch import Epoch, Work
+from fastinet.errors import ArgumentError, StateError
+from fastinet.parameters import shown
 from fastinet.plan import Plan
 from fastinet.selection import Selection
 from fastinet.transforms import compile_transform
@@ -52,28 +55,13 @@ def _close_all() -> None:
             loader.close()
 
 
-class Progress(NamedTuple):
-    """Where a loader stands; see ``ReadAhead``.
-
-    Attributes:
-        epoch: that the next ``iter()`` gives, or that is under way.
-        position: of that epoch, what all ranks have delivered.
-        run: of the core, while the epoch is under way; else None.
-        begun: the epoch under way has handed out a batch or an error, so that the next ``iter()`` gives
-            another one.
-    """
-
-    epoch: int
-    position: int
-    run: int | None
-    begun: bool
-
-
 class Loader:
     """Loads a split in batches; each ``iter()`` is one epoch.
 
     Threads of the core decode straight into the batch's buffer; batches come in order and hold the same
-    samples and pixels whatever the number of threads. A sample depends on ``(seed, epoch, record)`` only.
+    samples and pixels whatever the number of threads. A sample depends on ``(seed, epoch, record)`` only; and
+    where ``indices`` names a record several times, on which of those places in ``indices`` it is: each has an
+    augmentation of its own (over-sampling, repeated augmentation), the first that of a record named once.
 
     A batch is a tuple with one entry for each of ``columns``:
 
@@ -89,11 +77,17 @@ class Loader:
     - an attached column's name (:meth:`fastinet.Dataset.attach`): an array of shape (n, ...), or a list with
       an array or str for each sample.
     - ``"batch"``: the core's batch, with ``crops``, ``resized``, ``views``, ``flips``, ``image_sizes`` of
-      each sample: what part of the image it shows.
+      each sample: what part of the image it shows; and ``occurrences``: 0, or how often ``indices`` names the
+      record before this place.
 
     Epochs: the first ``iter()`` gives epoch 0, each next one the following; ``set_epoch`` says which is next.
     An iterator that is abandoned ends with the next ``iter()``; if it has handed out nothing (no batch, no
     error), the next one gives the same epoch, since asking for an iterator alone uses up none.
+
+    Errors: a batch counts once it is handed out. After any exception from ``next()``, be it of a record, of a
+    callable of the transform, of memory or Ctrl-C, the epoch is over, nothing came twice and nothing is lost:
+    ``state_dict`` points at the first batch that was not handed out, and after ``load_state_dict`` of it the
+    next ``iter()`` begins there.
 
     Ranks: rank ``r`` of ``W`` takes every ``W``-th position of one global order, from position ``r``. All
     ranks get the same number of batches: without ``drop_last`` up to ``W - 1`` samples from the epoch's
@@ -105,7 +99,7 @@ class Loader:
 
     Args:
         path: a split's folder, a :class:`fastinet.Dataset`, or a part of one (``dataset.select("dog")``).
-        batch_size: samples in a batch, of this rank.
+        batch_size: samples in a batch, of this rank; 1 to 2**31 - 1.
         transform: see :mod:`fastinet.transforms`. It must give images of one size.
         shuffle: False: records in their order on disk. True: a random permutation of all records in each
             epoch, in constant memory. "window": shards in random order, and the records of every ``window``
@@ -123,9 +117,11 @@ class Loader:
         columns: what a batch holds, in order.
         on_error: for records that cannot be decoded or whose bytes are damaged. "raise": the batch that would
             hold the sample raises; the epoch is then over, and ``state_dict`` points at that batch. "skip":
-            the batch comes shorter. "substitute": the record at the next position takes the place. Both are
-            counted in ``stats``. Errors of whole shards are always raised.
-        indices: only these records, by number; or
+            the batch comes shorter, down to an empty one (images of shape (0, 3, height, width)), so that all
+            ranks see the same number of batches; callables get it too, and a mean over it is NaN.
+            "substitute": the record at the next position takes the place, and batches keep their size. Both
+            are counted in ``stats``. Errors of whole shards are always raised.
+        indices: only these records, by number, which may repeat; or
         classes: only the records of these classes: labels, WNIDs, words or subtrees, as
             :func:`fastinet.selection.find_classes` says (``classes=["dog", "n02121808"]``).
         box_format: of "boxes": "xyxy", "xywh" or "cxcywh", as torchvision names them.
@@ -177,8 +173,13 @@ class Loader:
         """See the class; the rest is for adapters.
 
         ``pixels=False`` makes no images: the "batch" column then has ``payloads`` too. ``allocate(bytes)``
-        gives the memory of a batch: anything writable with the buffer protocol, such as pinned memory.
+        gives the memory of one batch: anything writable and contiguous with the buffer protocol, such as
+        pinned memory. The batch has it as ``memory``; the loader lets go of it when nothing refers to the
+        batch's images and never uses it for another, so that reuse is the allocator's to decide. It is called
+        by the thread that iterates; what it raises, ``iter()`` or ``next()`` raise.
         """
+        if allocate is not None and not callable(allocate):
+            raise ArgumentError(f"allocate must be a callable, not {allocate!r}")
         if shuffle not in (False, True, "window"):
             raise ArgumentError(f"shuffle must be False, True or 'window', not {shuffle!r}")
         if isinstance(path, Selection):
@@ -187,11 +188,12 @@ class Loader:
             indices = path.indices
             path = path.dataset
         self.dataset = path if isinstance(path, Dataset) else Dataset(path)
-        self.batch_size = _integer("batch_size", batch_size, 1)
+        self.batch_size = _integer("batch_size", batch_size, 1, 2**31 - 1)
         self.seed = _integer("seed", seed, 0, 2**64 - 1)
         self.threads = share_of_rank() if threads is None else _integer("threads", threads, 1, 4096)
         self._told = _rank_of(rank, world_size)
         self.drop_last = bool(drop_last)
+        self.on_error = str(on_error)
         self.shuffle = shuffle
         self.columns = _columns(columns, self.dataset)
         self._attached = {name: self.dataset.columns[name] for name in self.columns if name not in _BUILT_IN}
@@ -224,7 +226,7 @@ class Loader:
             layout=self.plan.layout,
             normalize=self.plan.normalize,
             prefetch_bytes=_integer("prefetch_bytes", prefetch_bytes, 0, 2**63 - 1),
-            on_error=on_error,
+            on_error=self.on_error,
             pixels=pixels,
             keys="key" in self.columns or "batch" in self.columns,
             boxes=not {*BOX_COLUMNS, "batch"}.isdisjoint(self.columns),
@@ -240,7 +242,12 @@ class Loader:
         self._settled = False  # the rank is known and may not change any more
         self._closed = False
         self._pid = os.getpid()
-        self._epoch, self._position, self._run, self._begun = Progress(0, 0, None, False)
+        self._epoch = 0  # that the next iter() gives, or that is under way
+        self._position = 0  # of that epoch: what all ranks have delivered
+        self._run: int | None = None  # of the core, while the epoch is under way
+        self._begun = (
+            False  # the run has handed out a batch or an error, so the next iter() is the next epoch
+        )
         _live.add(self)
 
     # Ranks
@@ -341,10 +348,29 @@ class Loader:
     def __iter__(self) -> Iterator[Any]:
         """The next epoch, or what a loaded state left of one."""
         self._settle()
+        epoch, position = self._epoch, self._position
         if self._begun:
-            self._epoch, self._position, self._begun = self._epoch + 1, 0, False
-        self._run = self._core.start(self._epoch, self._position)
-        return _Epoch(self, self._run)
+            epoch, position = epoch + 1, 0
+        work = self._work()
+        run = self._core.start(_integer("epoch", epoch, 0, 2**32 - 1), position)
+        self._epoch, self._position, self._run, self._begun = epoch, position, run, False
+        return Epoch(
+            partial(self._core.next, run), partial(self._handed_out, run), partial(self._failed, run), work
+        )
+
+    def _handed_out(self, run: int, position: int | None) -> None:
+        """Moves to a position of the run's epoch, or past its end; see :class:`fastinet.epoch.Epoch`."""
+        if run != self._run:
+            return  # set_epoch or load_state_dict since
+        if position is None:
+            self._epoch, self._position, self._run, self._begun = self._epoch + 1, 0, None, False
+        else:
+            self._position, self._begun = position, True
+
+    def _failed(self, run: int) -> None:
+        """An error uses up the run's epoch, also where it came in place of the first batch."""
+        if run == self._run:
+            self._begun = True
 
     # Resuming
 
@@ -395,20 +421,15 @@ class Loader:
                 )
         epoch = _integer("state: epoch", state.get("epoch"), 0, 2**32 - 1)
         position = _integer("state: position", state.get("position"), 0, self.records)
-        self.progress = Progress(epoch, position, None, False)
-
-    @property
-    def progress(self) -> Progress:
-        """Where the loader stands, for what reads ahead; see ``ReadAhead``."""
-        return Progress(self._epoch, self._position, self._run, self._begun)
-
-    @progress.setter
-    def progress(self, progress: Progress) -> None:
-        self._epoch, self._position, self._run, self._begun = progress
+        self._epoch, self._position, self._run, self._begun = epoch, position, None, False
 
     # Handing out
 
-    def _hand_out(self, batch: _core.Batch) -> Any:
+    def _work(self) -> Work[Any]:
+        """For one epoch, what becomes of the core's batches; adapters have work of their own."""
+        return Work(self._hand_out, lambda values: values)
+
+    def _hand_out(self, batch: _core.Batch) -> tuple[Any, ...]:
         return self._values(batch, batch.images)
 
     def _values(self, batch: _core.Batch, images: Any) -> tuple[Any, ...]:
@@ -456,39 +477,6 @@ class Loader:
         raise StateError("a Loader cannot be pickled: make one in each process")
 
 
-class _Epoch:
-    """One epoch under way."""
-
-    def __init__(self, loader: Loader, run: int) -> None:
-        self._loader = loader
-        self._run = run
-        self._ended = False
-
-    def __iter__(self) -> _Epoch:
-        return self
-
-    def __next__(self) -> Any:
-        loader = self._loader
-        if self._ended:
-            raise StopIteration
-        try:
-            batch = loader._core.next(self._run)
-        except FastinetError:
-            self._ended = True
-            if loader._run == self._run:
-                loader._begun = True
-            raise
-        current = loader._run == self._run  # no set_epoch or load_state_dict since
-        if batch is None:
-            self._ended = True
-            if current:
-                loader.progress = Progress(loader._epoch + 1, 0, None, False)
-            raise StopIteration
-        if current:
-            loader._position, loader._begun = batch.position, True
-        return loader._hand_out(batch)
-
-
 def _rank_of(rank: int | None, world_size: int | None) -> tuple[int, int] | None:
     """As given; None: not given."""
     if rank is None and world_size is None:
@@ -502,13 +490,13 @@ def _rank_of(rank: int | None, world_size: int | None) -> tuple[int, int] | None
 def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:
     """`value` as an int within [low, high]; numpy's integers are taken too."""
     try:
-        number = value.__index__() if not isinstance(value, bool) else None
-    except AttributeError:
+        number = operator.index(value) if not isinstance(value, bool) else None
+    except TypeError:
         number = None
     if number is None or not low <= number <= high:
         bound = f"at least {low}" if high == 2**63 - 1 else f"from {low} to {high}"
-        raise ArgumentError(f"{name} must be an int {bound}, not {value!r}")
-    return int(number)
+        raise ArgumentError(f"{name} must be an int {bound}, not {shown(value)}")
+    return number
 
 
 def _columns(columns: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
@@ -532,7 +520,10 @@ def _subset(
         return np.ascontiguousarray(dataset.indices_of(classes), np.int64)
     if indices is None:
         return None
-    array = np.asarray(indices)
+    try:
+        array = np.asarray(indices)
+    except (ValueError, TypeError, OverflowError) as e:  # ragged, or no array at all
+        raise ArgumentError(f"indices must be a sequence of ints: {e}") from None
     if array.dtype == bool and array.shape == (len(dataset),):
         array = np.flatnonzero(array)
     if array.ndim != 1 or (array.size and not np.issubdtype(array.dtype, np.integer)):

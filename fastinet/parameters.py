@@ -22,6 +22,7 @@ __all__ = [
     "interval",
     "number",
     "pair",
+    "shown",
     "side",
 ]
 
@@ -29,6 +30,14 @@ _DTYPES = ("uint8", "float16", "float32")
 _FILTERS = ("bilinear", "bicubic")
 _PILLOWS_FILTERS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")  # by Image.Resampling
 _MAX_SIDE = 65535
+
+
+def shown(value: Any) -> str:
+    """``repr``, also of what holds an int so long that Python refuses to print it."""
+    try:
+        return repr(value)
+    except ValueError:
+        return f"a {type(value).__name__} with an integer too long to print"
 
 
 def _real(value: Any) -> float | None:
@@ -60,7 +69,7 @@ def number(name: str, what: str, value: Any) -> float:
     """A float from any real number."""
     real = _real(value)
     if real is None:
-        raise ArgumentError(f"{name}: {what} must be a number, not {value!r}")
+        raise ArgumentError(f"{name}: {what} must be a number, not {shown(value)}")
     return real
 
 
@@ -68,7 +77,7 @@ def integer(name: str, what: str, value: Any) -> int:
     """An int that the core can hold, from any whole number."""
     whole = _whole(value)
     if whole is None or not -(2**31) <= whole < 2**31:
-        raise ArgumentError(f"{name}: {what} must be an int of at most 32 bits, not {value!r}")
+        raise ArgumentError(f"{name}: {what} must be an int of at most 32 bits, not {shown(value)}")
     return whole
 
 
@@ -86,11 +95,11 @@ def pair(name: str, size: Any) -> tuple[int, int]:
     if len(values) == 1:
         values *= 2
     if len(values) != 2 or values[0] is None or values[1] is None:
-        raise ArgumentError(f"{name}: size must be an int or (height, width), not {size!r}")
+        raise ArgumentError(f"{name}: size must be an int or (height, width), not {shown(size)}")
     height, width = values[0], values[1]
     if not 1 <= min(height, width) <= max(height, width) <= _MAX_SIDE:
         wrong = width if 1 <= height <= _MAX_SIDE else height
-        raise ArgumentError(f"{name}: size: expected 1 to {_MAX_SIDE}, found {wrong}")
+        raise ArgumentError(f"{name}: size: expected 1 to {_MAX_SIDE}, found {shown(wrong)}")
     return height, width
 
 
@@ -98,7 +107,7 @@ def interval(name: str, what: str, value: Any) -> tuple[float, float]:
     """``(low, high)`` from two real numbers."""
     reals = tuple(_real(v) for v in _members(value) or ())
     if len(reals) != 2 or reals[0] is None or reals[1] is None:
-        raise ArgumentError(f"{name}: {what} must be two numbers (low, high), not {value!r}")
+        raise ArgumentError(f"{name}: {what} must be two numbers (low, high), not {shown(value)}")
     return reals[0], reals[1]
 
 
@@ -110,7 +119,7 @@ def interpolation(name: str, value: Any) -> str:
         text = _PILLOWS_FILTERS[place] if 0 <= place < len(_PILLOWS_FILTERS) else value
     text = str(text).lower()
     if text not in _FILTERS:
-        raise UnsupportedError(f"{name}: interpolation must be 'bilinear' or 'bicubic', not {value!r}")
+        raise UnsupportedError(f"{name}: interpolation must be 'bilinear' or 'bicubic', not {shown(value)}")
     return text
 
 
@@ -132,7 +141,7 @@ def channels(name: str, what: str, values: Any) -> tuple[float, float, float]:
     fits = array.size == 1 or array.shape in ((3,), (3, 1, 1))
     if not fits or not np.isfinite(array).all() or (what == "std" and (array == 0).any()):
         kind = "three numbers other than 0" if what == "std" else "three numbers"
-        raise ArgumentError(f"{name}: {what} must be {kind}, or one for all channels, not {values!r}")
+        raise ArgumentError(f"{name}: {what} must be {kind}, or one for all channels, not {shown(values)}")
     first, second, third = np.broadcast_to(array.ravel(), 3).tolist()
     return first, second, third
 

@@ -5,15 +5,14 @@ Needs PyTorch; fastinet itself does not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from fastinet import ranks
+from fastinet import _core, ranks
+from fastinet.epoch import Work
 from fastinet.errors import UnsupportedError
 from fastinet.loader import Loader as _NumpyLoader
-from fastinet.read_ahead import ReadAhead
 
 try:
     import torch
@@ -32,6 +31,10 @@ class Loader(_NumpyLoader):
     when the tensor dies. With ``device`` a CUDA device, batches are decoded into pinned memory and copied on
     a stream of their own, one batch ahead of the one in use; each is ready when it is handed out.
 
+    Pinned memory is PyTorch's own, one block a batch. When the tensor dies it goes back to PyTorch, which
+    uses it again only once the copies from it have happened: ``images = images.cuda(non_blocking=True)`` is
+    safe.
+
     Args:
         *args, **kwargs: of :class:`fastinet.Loader`. ``rank`` and ``world_size`` default to those of
             ``torch.distributed``, looked up when they are first needed (``iter()``, ``len()``), so that the
@@ -40,8 +43,8 @@ class Loader(_NumpyLoader):
         pin_memory: decode into pinned memory. None: where ``device`` is a CUDA device. True without
             ``device`` gives pinned CPU tensors, for a training loop that copies them itself.
 
-    A ragged column (boxes) is a list of CPU tensors, one a sample. Strings and other columns that tensors
-    cannot hold stay as they are.
+    A ragged column (boxes) is a list of CPU tensors, one a sample, which are not pinned. Strings and other
+    columns that tensors cannot hold stay as they are.
 
     Raises:
         ArgumentError, UnsupportedError: also for a CUDA device or pinned memory where there is no CUDA.
@@ -58,7 +61,7 @@ class Loader(_NumpyLoader):
         if isinstance(kwargs.get("dtype"), torch.dtype):
             kwargs["dtype"] = str(kwargs["dtype"]).removeprefix("torch.")
         if self.pin_memory:
-            kwargs["allocate"] = _pinned_bytes
+            kwargs["allocate"] = _Pinned.allocate
         super().__init__(*args, **kwargs)
 
     _remedy = "Call torch.distributed.init_process_group first, or give it rank= and world_size="
@@ -66,23 +69,21 @@ class Loader(_NumpyLoader):
     def _found_rank(self) -> tuple[int, int]:
         return ranks.in_torch_distributed() or super()._found_rank()
 
-    def __iter__(self) -> Iterator[Any]:
-        """The next epoch, as tensors."""
-        batches = super().__iter__()
+    def _work(self) -> Work[Any]:
         if self.device.type == "cpu":
-            return map(self._tensors, batches)
+            return Work(self._tensors, lambda values: values)
         stream: Any = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None  # type: ignore[no-untyped-call]
-        return ReadAhead(
-            self, batches, lambda b: self._begin_copy(b, stream), lambda b: self._finish_copy(b, stream), 1
-        )
+        return Work(lambda b: self._begin_copy(b, stream), lambda b: self._finish_copy(b, stream), depth=1)
 
-    def _tensors(self, batch: tuple[Any, ...]) -> tuple[Any, ...]:
-        return tuple(_tensor(value) for value in batch)
+    def _tensors(self, batch: _core.Batch) -> tuple[Any, ...]:
+        pinned = batch.memory.tensor if isinstance(batch.memory, _Pinned) else None
+        return tuple(_tensor(value, pinned) for value in self._hand_out(batch))
 
-    def _begin_copy(self, batch: tuple[Any, ...], stream: Any) -> tuple[Any, ...]:
+    def _begin_copy(self, batch: _core.Batch, stream: Any) -> tuple[Any, ...]:
         host = self._tensors(batch)
         if stream is None:
             return tuple(v.to(self.device) if isinstance(v, torch.Tensor) else v for v in host)
+        # Without pinned memory CUDA reads the source before the call returns, so that reuse cannot harm it.
         with torch.cuda.stream(stream):
             device = tuple(
                 v.to(self.device, non_blocking=True) if isinstance(v, torch.Tensor) else v for v in host
@@ -103,14 +104,43 @@ class Loader(_NumpyLoader):
         return tuple(device)
 
 
-def _tensor(value: Any) -> Any:
+class _Pinned(np.ndarray[Any, Any]):
+    """Pinned memory as the core takes it, with the tensor whose storage it is."""
+
+    tensor: torch.Tensor
+
+    @classmethod
+    def allocate(cls, size: int) -> _Pinned:
+        # The device is said, since torch.set_default_device may have chosen another.
+        tensor = torch.empty(size, dtype=torch.uint8, device="cpu", pin_memory=True)
+        memory: _Pinned = tensor.numpy().view(cls)
+        memory.tensor = tensor
+        return memory
+
+
+def _tensor(value: Any, pinned: torch.Tensor | None) -> Any:
+    """A column as a tensor; with the pinned memory of the batch, one in pinned memory."""
     if isinstance(value, np.ndarray):
-        return torch.from_numpy(value)
+        if pinned is None:
+            return torch.from_numpy(value)
+        inside = _within(pinned, value)
+        return torch.from_numpy(value).pin_memory() if inside is None else inside
     if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
         return [torch.from_numpy(array) for array in value]  # a ragged column
     return value
 
 
-def _pinned_bytes(size: int) -> np.ndarray[Any, Any]:
-    memory: np.ndarray[Any, Any] = torch.empty(size, dtype=torch.uint8, pin_memory=True).numpy()
-    return memory
+def _within(memory: torch.Tensor, array: np.ndarray[Any, Any]) -> torch.Tensor | None:
+    """The array as a view of the memory's own storage; None where it lies elsewhere.
+
+    PyTorch protects a block while copies from it are under way by its storage: ``from_numpy`` would make
+    another one of the same bytes.
+    """
+    offset = array.ctypes.data - memory.data_ptr()
+    steps = (offset, *array.strides)
+    if not 0 <= offset < memory.numel() or any(s < 0 or s % array.itemsize for s in steps):
+        return None
+    dtype = torch.from_numpy(np.empty(0, array.dtype)).dtype
+    flat = memory[: memory.numel() // array.itemsize * array.itemsize].view(dtype)
+    first, *strides = (s // array.itemsize for s in steps)
+    return flat.as_strided(array.shape, strides, first)

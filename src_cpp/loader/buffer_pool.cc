@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -14,6 +15,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 uint8_t* allocate(size_t bytes) {
   const size_t alignment = bytes >= 2 * kHugePage ? kHugePage : BufferPool::kAlignment;
+  if (bytes > SIZE_MAX - alignment) throw std::bad_alloc();
   const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, rounded);
   if (data == nullptr) throw std::bad_alloc();
@@ -25,7 +27,7 @@ uint8_t* allocate(size_t bytes) {
 }  // namespace
 
 BufferAllocator system_allocator() {
-  return {allocate, [](uint8_t* data) { std::free(data); }};
+  return {allocate, [](uint8_t* data) { std::free(data); }, true};
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
@@ -44,8 +46,11 @@ Buffer::~Buffer() {
 size_t Buffer::size() const { return data_ != nullptr ? pool_->buffer_bytes() : 0; }
 
 BufferPool::BufferPool(size_t buffer_bytes, size_t max_idle, BufferAllocator allocator)
-    : bytes_(buffer_bytes), max_idle_(max_idle), pid_(getpid()), allocator_(std::move(allocator)) {
-  idle_.reserve(max_idle);
+    : bytes_(buffer_bytes),
+      max_idle_(allocator.reuse ? max_idle : 0),
+      pid_(getpid()),
+      allocator_(std::move(allocator)) {
+  idle_.reserve(max_idle_);
 }
 
 BufferPool::~BufferPool() {

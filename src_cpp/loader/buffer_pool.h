@@ -14,11 +14,14 @@ namespace fastinet {
 
 class BufferPool;
 
-// Where buffers come from; pinned memory of a framework, say. Called from any thread, without the pool's
-// lock.
+// Where buffers come from; pinned memory of a framework, say. Called from any thread, and never under a lock
+// of this layer: either function may wait for locks of its own, such as Python's.
 struct BufferAllocator {
   std::function<uint8_t*(size_t bytes)> allocate;  // throws where it cannot; contents are not looked at
   std::function<void(uint8_t*)> free;
+  // Whether the pool may hand out a buffer again. False where the allocator must see the end of each use: of
+  // memory that a device may still read when its last owner here lets go of it.
+  bool reuse = true;
 };
 
 // Ordinary memory, aligned to BufferPool::kAlignment (large buffers to huge pages).
@@ -41,12 +44,13 @@ class Buffer {
   uint8_t* data_ = nullptr;
 };
 
-// Safe for concurrent use. All buffers have one size.
+// Safe for concurrent use. All buffers have one size. Its lock is held for a push or a pop, and nothing else
+// is locked meanwhile.
 class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
   static constexpr size_t kAlignment = 64;
 
-  // Keeps at most `max_idle` buffers that nobody owns.
+  // Keeps at most `max_idle` buffers that nobody owns; none where the allocator does not let them be reused.
   BufferPool(size_t buffer_bytes, size_t max_idle, BufferAllocator allocator = system_allocator());
   ~BufferPool();
   BufferPool(const BufferPool&) = delete;

@@ -23,11 +23,14 @@ namespace fastinet {
 // (missing, truncated, unreadable) are always raised.
 enum class ErrorPolicy {
   kRaise,
-  kSkip,        // the batch comes shorter
+  kSkip,        // the batch comes shorter, down to an empty one: their number is that of every rank
   kSubstitute,  // the record at the next position of the epoch takes its place
 };
 
 struct LoaderOptions {
+  static constexpr int64_t kMaxBatch = (int64_t{1} << 31) - 1;
+  static constexpr int64_t kMaxWorld = (int64_t{1} << 31) - 1;
+
   int64_t batch_size = 1;
   int64_t rank = 0;
   int64_t world = 1;
@@ -58,13 +61,20 @@ struct LoaderStats {
   static constexpr size_t kMaxReasons = 32;
 };
 
-// Threads start with the first start() and end with close(). Safe for concurrent use, but for close() while
-// another call is under way. After a fork, the child's calls throw Error{kState} and its destructor leaks.
+// Threads start with the first start() and end with close(). Safe for concurrent use. After a fork, the
+// child's calls throw Error{kState} and its destructor leaks. The last owner may let go in a thread of the
+// loader itself, as Python's garbage collector does where it runs in the midst of a decoder.
+//
+// Locks. Every call may wait for another thread, and so for whatever that thread waits for in an allocator or
+// a reader: call with no lock that those need, Python's among them. No allocator and no reader is called, and
+// no buffer given back, under a lock of the loader. loader.cc says which lock may be taken under which.
 class Loader {
  public:
+  // Called by the first start(), once a thread.
   using ReaderFactory = std::function<std::unique_ptr<SampleReader>()>;
 
-  // Records come as subset[order(position)], or as order(position) where `subset` is empty.
+  // Records come as subset[order(position)], or as order(position) where `subset` is empty. A record that
+  // `subset` names several times has other random numbers each time (RecordList).
   // Throws Error{kArgument}.
   Loader(const LoaderOptions& options, OrderSpec order, std::vector<int64_t> subset, ReaderFactory readers);
   ~Loader();
@@ -75,14 +85,17 @@ class Loader {
   Partition partition(int64_t base) const;
 
   // Begins an epoch at a position of it and abandons the one under way. Returns the number of the new run.
+  // Throws Error, or what the allocator throws; then no epoch is under way.
   int64_t start(uint32_t epoch, int64_t base);
 
   // Waits until next(run) would not, at most for `patience`; says whether it would not.
-  // Throws Error{kState} where a later start() or close() has ended the run.
+  // Throws Error{kState} where an error, a later start() or close() has ended the run.
   bool wait(int64_t run, std::chrono::milliseconds patience);
 
-  // The next batch of the run, or nothing at its end. Throws what the first faulty sample of the batch threw;
-  // the run is then over.
+  // The next batch of the run, or nothing at its end. A batch is given once, whole, or not at all:
+  // - What the first faulty sample of the batch threw is thrown here, and the run is over: from then on
+  //   Error{kState}, never "nothing". start() at the position of the batch before gives the lost one again.
+  // - What the allocator throws is thrown before anything is taken: the next call gives the same batch.
   std::optional<Batch> next(int64_t run);
 
   LoaderStats stats() const;
@@ -92,7 +105,7 @@ class Loader {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // its threads own it too
 };
 
 }  // namespace fastinet

@@ -6,14 +6,16 @@
 namespace fastinet {
 namespace {
 
-int rounded(double x) { return static_cast<int>(std::nearbyint(x)); }
+// As an int, also where scale or ratio are absurd: no image is that large, and the window does not fit.
+int within_int(double x) { return static_cast<int>(std::clamp(x, -0x1p30, 0x1p30)); }
+int rounded(double x) { return within_int(std::nearbyint(x)); }
 
 // Height and width of an aspect ratio whose area lies within [min_area, max_area]; nothing where none fits.
 std::optional<Size> crop_size(Size image, double min_area, double max_area, double ratio, uint32_t word) {
   int height = rounded(std::sqrt(min_area / ratio));
   int max_height = rounded(std::sqrt(max_area / ratio));
   if (rounded(max_height * ratio) > image.width) {  // the tallest window that is not too wide
-    max_height = static_cast<int>((image.width + 0.5 - 1e-7) / ratio);
+    max_height = within_int((image.width + 0.5 - 1e-7) / ratio);
     if (rounded(max_height * ratio) > image.width) --max_height;
   }
   max_height = std::min(max_height, image.height);

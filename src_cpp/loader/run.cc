@@ -32,30 +32,37 @@ bool concerns_one_record(const Error& error) {
 }  // namespace
 
 Run::Run(const LoaderOptions& options, const Partition& partition, EpochOrder order, uint64_t seed,
-         uint32_t epoch, const std::vector<int64_t>& subset, std::shared_ptr<BufferPool> pool, int64_t depth)
+         uint32_t epoch, const RecordList& records, std::shared_ptr<BufferPool> pool, int64_t depth)
     : options_(options),
       partition_(partition),
       order_(std::move(order)),
       seed_(seed),
       epoch_(epoch),
-      subset_(subset),
+      records_(records),
       pool_(std::move(pool)),
       samples_(partition.samples()),
       batches_(partition.batches()),
       depth_(std::min(depth, std::max<int64_t>(batches_, 1))),
       ring_(std::make_unique<Slot[]>(static_cast<size_t>(depth_))) {
-  while (opened_ < std::min(batches_, depth_)) open_next();
+  for (int64_t number = 0; number < std::min(batches_, depth_); ++number) {
+    Buffer buffer = spare();
+    ring_[number].batch = unfilled(number, buffer);
+    open(number);
+  }
 }
 
-void Run::open_next() {
-  const int64_t number = opened_.load(std::memory_order_relaxed);
+// Takes the buffer once nothing can fail any more.
+Batch Run::unfilled(int64_t number, Buffer& buffer) const {
   const int64_t begin = number * options_.batch_size;
   const int64_t count = std::min(options_.batch_size, samples_ - begin);
+  return {std::vector<Sample>(static_cast<size_t>(count)), std::move(buffer),
+          partition_.consumed(begin + count)};
+}
+
+// Lets threads at a batch that lies in its slot.
+void Run::open(int64_t number) noexcept {
   Slot& slot = ring_[number % depth_];
-  slot.batch.samples.resize(count);
-  if (options_.sample_bytes > 0) slot.batch.pixels = pool_->acquire();
-  slot.batch.position = partition_.consumed(begin + count);
-  slot.remaining.store(count, std::memory_order_relaxed);
+  slot.remaining.store(static_cast<int64_t>(slot.batch.samples.size()), std::memory_order_relaxed);
   {
     const std::lock_guard lock(mutex_);
     opened_.store(number + 1, std::memory_order_release);
@@ -74,13 +81,10 @@ bool Run::await_open(int64_t batch, std::atomic<double>& waited) {
   return !cancelled_.load(std::memory_order_relaxed);
 }
 
-int64_t Run::record_at(int64_t position) const {
-  const int64_t i = order_(position);
-  return subset_.empty() ? i : subset_[i];
-}
+RecordList::Entry Run::entry_at(int64_t position) const { return records_[order_(position)]; }
 
 void Run::make(int64_t i, SampleReader& reader) {
-  if (i + kReadAhead < samples_) reader.prefetch(record_at(partition_.position(i + kReadAhead)));
+  if (i + kReadAhead < samples_) reader.prefetch(entry_at(partition_.position(i + kReadAhead)).record);
   Failure failure;
   failure.slot = i % options_.batch_size;
   Slot& slot = ring_[(i / options_.batch_size) % depth_];
@@ -91,8 +95,12 @@ void Run::make(int64_t i, SampleReader& reader) {
   } catch (...) {
     failure.error = std::current_exception();
   }
-  const std::lock_guard lock(slot.mutex);
-  slot.failures.push_back(std::move(failure));
+  try {
+    const std::lock_guard lock(slot.mutex);
+    slot.failures.push_back(std::move(failure));
+  } catch (const std::bad_alloc&) {
+    slot.unnoted.store(true, std::memory_order_relaxed);
+  }
 }
 
 bool Run::read(int64_t position, SampleReader& reader, Sample& sample, uint8_t* pixels,
@@ -102,8 +110,10 @@ bool Run::read(int64_t position, SampleReader& reader, Sample& sample, uint8_t* 
   std::exception_ptr first;
   for (int64_t k = 0; k <= tries; ++k) {
     try {
-      sample.record = record_at((position + k) % partition_.size);
-      reader.read(Stream(seed_, epoch_, static_cast<uint64_t>(sample.record)), sample, pixels);
+      const auto [record, occurrence] = entry_at((position + k) % partition_.size);
+      sample.record = record;
+      sample.occurrence = occurrence;
+      reader.read(Stream(seed_, epoch_, static_cast<uint64_t>(record), occurrence), sample, pixels);
       failure.substituted = k > 0;
       return k == 0;
     } catch (const Error& error) {
@@ -133,16 +143,28 @@ bool Run::ready() const {
 bool Run::wait_until_ready(std::chrono::milliseconds patience) {
   if (ready()) return true;
   std::unique_lock lock(mutex_);
-  return batch_finished_.wait_for(lock, patience, [this] { return ready(); });
+  return batch_finished_.wait_for(lock, patience, [this] { return cancelled_ || ready(); });
 }
 
-Run::Taken Run::take() {
+Buffer Run::spare() const {
+  const bool needed = options_.sample_bytes > 0 && opened_.load(std::memory_order_relaxed) < batches_;
+  return needed ? pool_->acquire() : Buffer();
+}
+
+Run::Taken Run::take(Buffer& spare) {
+  // What can fail comes before the first change.
+  const int64_t next = opened_.load(std::memory_order_relaxed);
+  Batch fresh;
+  if (next < batches_) fresh = unfilled(next, spare);
   Slot& slot = ring_[taken_ % depth_];
-  Taken taken{std::exchange(slot.batch, Batch{}), std::exchange(slot.failures, {})};
+  Taken taken{std::exchange(slot.batch, std::move(fresh)), std::exchange(slot.failures, {}),
+              slot.unnoted.exchange(false, std::memory_order_relaxed)};
+  ++taken_;
+  if (next < batches_) open(next);
+  { const std::lock_guard lock(mutex_); }  // as in finish(): other consumers now wait for the next batch
+  batch_finished_.notify_all();
   std::sort(taken.failures.begin(), taken.failures.end(),
             [](const Failure& a, const Failure& b) { return a.slot < b.slot; });
-  if (opened_.load(std::memory_order_relaxed) < batches_) open_next();
-  ++taken_;
   return taken;
 }
 
@@ -152,6 +174,7 @@ void Run::cancel() {
     cancelled_ = true;
   }
   opened_changed_.notify_all();
+  batch_finished_.notify_all();
 }
 
 }  // namespace fastinet

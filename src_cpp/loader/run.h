@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "loader/loader.h"
+#include "loader/record_list.h"
 
 namespace fastinet {
 
@@ -27,10 +28,15 @@ struct Failure {
 // Sample i of the run belongs to slot i % batch_size of batch i / batch_size, which lies in the ring at
 // (i / batch_size) % depth. Threads take i from an atomic counter and touch no lock until they finish a batch
 // or run ahead of the ring.
+//
+// A run owns buffers, which its last owner gives back: hold no lock when you make a run, let go of one, or
+// call spare(). The two mutexes of a run are held for a few instructions, and nothing else is locked
+// meanwhile.
 class Run {
  public:
+  // Throws what the allocator of the pool throws.
   Run(const LoaderOptions& options, const Partition& partition, EpochOrder order, uint64_t seed,
-      uint32_t epoch, const std::vector<int64_t>& subset, std::shared_ptr<BufferPool> pool, int64_t depth);
+      uint32_t epoch, const RecordList& records, std::shared_ptr<BufferPool> pool, int64_t depth);
 
   // Threads: makes samples until none is left or the run is cancelled. `after_sample` is called after each;
   // `waited` gathers the seconds spent waiting for a free batch.
@@ -48,16 +54,22 @@ class Run {
   // Consumers, any number. Whether take() would give something, or the run has ended.
   bool ready() const;
   bool ended() const { return taken_ == batches_; }
+  // Also true where the run is cancelled.
   bool wait_until_ready(std::chrono::milliseconds patience);
 
-  // One consumer at a time. REQUIRES: ready() and not ended().
+  // The buffer that the next take() needs; an empty one where it needs none.
+  Buffer spare() const;
+
+  // One consumer at a time. REQUIRES: ready(), not ended(), and a `spare` asked for since the run began.
+  // Throws std::bad_alloc; the batch is then still there to be taken.
   struct Taken {
     Batch batch;
     std::vector<Failure> failures;  // by slot
+    bool out_of_memory = false;     // a sample failed for want of memory, even to say so
   };
-  Taken take();
+  Taken take(Buffer& spare);
 
-  // From any thread: no further samples are begun.
+  // From any thread: no further samples are begun, and nobody waits any longer.
   void cancel();
 
  private:
@@ -66,13 +78,15 @@ class Run {
     Batch batch;
     std::mutex mutex;  // of failures
     std::vector<Failure> failures;
+    std::atomic<bool> unnoted{false};  // there was no memory for a failure
   };
 
-  void open_next();
+  Batch unfilled(int64_t number, Buffer& buffer) const;
+  void open(int64_t number) noexcept;
   bool await_open(int64_t batch, std::atomic<double>& waited);
   void make(int64_t i, SampleReader& reader);
   void finish(int64_t i);
-  int64_t record_at(int64_t position) const;
+  RecordList::Entry entry_at(int64_t position) const;
   // Makes the sample at a position, as the error policy allows. False: not as ordered, and `failure` says
   // how.
   bool read(int64_t position, SampleReader& reader, Sample& sample, uint8_t* pixels, Failure& failure) const;
@@ -82,7 +96,7 @@ class Run {
   const EpochOrder order_;
   const uint64_t seed_;
   const uint32_t epoch_;
-  const std::vector<int64_t>& subset_;  // the loader's, which outlives its runs
+  const RecordList& records_;  // the loader's, which outlives its runs
   const std::shared_ptr<BufferPool> pool_;
   const int64_t samples_;
   const int64_t batches_;

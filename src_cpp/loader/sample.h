@@ -16,7 +16,8 @@ namespace fastinet {
 
 // What a batch knows about a sample besides its pixels.
 struct Sample {
-  int64_t record = -1;  // in the dataset
+  int64_t record = -1;      // in the dataset
+  uint32_t occurrence = 0;  // how often the list that is loaded names the record before this place
   int32_t label = -1;
   Size image;  // as the transform saw it
   Geometry geometry;

@@ -11,7 +11,7 @@ namespace fastinet {
 namespace {
 
 constexpr uint32_t kDrawsPerStep = 256;
-constexpr int kMaxSide = 65535;
+constexpr size_t kMaxSteps = Stream::kMaxDraws / kDrawsPerStep;
 
 std::string text(Size s) { return std::to_string(s.height) + "x" + std::to_string(s.width); }
 
@@ -241,6 +241,10 @@ Rect center_crop_window(Size crop, Size image) {
 }
 
 TransformPlan::TransformPlan(std::vector<TransformStep> steps) : steps_(std::move(steps)) {
+  if (steps_.size() > kMaxSteps) {
+    refuse(ErrorKind::kArgument, "transform", "at most " + std::to_string(kMaxSteps) + " steps",
+           std::to_string(steps_.size()));
+  }
   bool resized = false;
   bool flipped = false;
   std::optional<Size> cropped;

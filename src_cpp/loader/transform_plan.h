@@ -14,6 +14,8 @@
 
 namespace fastinet {
 
+constexpr int kMaxSide = 65535;  // of what a step makes
+
 // torchvision.transforms of the same names: parameters, arithmetic and distributions are theirs.
 struct RandomResizedCrop {
   Size size;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -17,6 +19,7 @@
 #include "base/error.h"
 #include "loader/shard_reader.h"
 #include "python/bind.h"
+#include "python/gil.h"
 #include "python/image.h"
 
 namespace py = pybind11;
@@ -42,37 +45,17 @@ Interpolation interpolation_of(const std::string& name) {
       "interpolation", name, {{"bilinear", Interpolation::kBilinear}, {"bicubic", Interpolation::kBicubic}});
 }
 
-// Frees the core's loader without the GIL: its threads may be waiting for it.
-class PyLoader {
- public:
-  PyLoader(std::unique_ptr<Loader> loader, OutputFormat format, Size size)
-      : loader_(std::move(loader)), format_(format), size_(size) {}
-  ~PyLoader() {
-    const py::gil_scoped_release release;
-    loader_.reset();
-  }
-  PyLoader(const PyLoader&) = delete;
-  PyLoader& operator=(const PyLoader&) = delete;
-
-  Loader& core() { return *loader_; }
-  const OutputFormat& format() const { return format_; }
-  Size size() const { return size_; }
-
- private:
-  std::unique_ptr<Loader> loader_;
-  OutputFormat format_;
-  Size size_;
-};
-
 struct PyBatch {
   Batch batch;
   py::object images;  // None where no pixels were made
+  py::object memory;  // None where the core allocated it
 };
 
 py::object pixels_as_array(Buffer buffer, int64_t count, const OutputFormat& format, Size size) {
   auto owner = std::make_unique<Buffer>(std::move(buffer));
   uint8_t* data = owner->data();
-  const py::capsule capsule(owner.release(), [](void* p) { delete static_cast<Buffer*>(p); });
+  const py::capsule capsule(owner.get(), [](void* p) { delete static_cast<Buffer*>(p); });
+  (void)owner.release();
   const char* dtype = format.dtype == DType::kUint8     ? "uint8"
                       : format.dtype == DType::kFloat16 ? "float16"
                                                         : "float32";
@@ -133,38 +116,97 @@ using Numbers = py::array_t<int64_t, py::array::c_style | py::array::forcecast>;
 
 std::vector<int64_t> numbers(const Numbers& a) { return {a.data(), a.data() + a.size()}; }
 
-// Buffers that `allocate(bytes)` gives: anything writable with the buffer protocol, kept while it is used.
-BufferAllocator python_allocator(const py::function& allocate) {
-  struct Owned {
-    explicit Owned(py::function f) : allocate(std::move(f)) {}
-    py::function allocate;
-    std::map<uint8_t*, py::buffer_info> buffers;  // the GIL is its lock
-  };
+// What `allocate(bytes)` gives: anything writable with the buffer protocol. Each is used for one batch, and
+// let go of when nothing refers to the batch's images; to reuse memory is the business of who allocates it.
+class PythonMemory {
+ public:
   // Never freed without the GIL, nor once the interpreter is gone.
-  std::shared_ptr<Owned> owned(new Owned(allocate), [](Owned* o) {
-    if (!Py_IsInitialized()) return;
-    const py::gil_scoped_acquire gil;
-    delete o;
-  });
-  return {[owned](size_t bytes) {
-            const py::gil_scoped_acquire gil;
-            py::buffer_info info = py::buffer(owned->allocate(bytes)).request(/*writable=*/true);
-            if (static_cast<size_t>(info.size * info.itemsize) < bytes) {
-              ErrorContext context;
-              context.expected = std::to_string(bytes) + " bytes";
-              context.found = std::to_string(info.size * info.itemsize);
-              throw Error(ErrorKind::kArgument, "allocate", std::move(context));
-            }
-            auto* data = static_cast<uint8_t*>(info.ptr);
-            owned->buffers.insert_or_assign(data, std::move(info));
-            return data;
-          },
-          [owned](uint8_t* data) {
-            if (!Py_IsInitialized()) return;
-            const py::gil_scoped_acquire gil;
-            owned->buffers.erase(data);
-          }};
-}
+  static std::shared_ptr<PythonMemory> make(const py::function& allocate) {
+    return {new PythonMemory(allocate), [](PythonMemory* memory) {
+              if (!Py_IsInitialized()) return;
+              const py::gil_scoped_acquire gil;
+              delete memory;
+            }};
+  }
+
+  // Of the buffer at `data`, which is in use; with the GIL.
+  py::object given(const uint8_t* data) const { return in_use_.at(data).given; }
+
+  static BufferAllocator allocator(const std::shared_ptr<PythonMemory>& memory) {
+    return {[memory](size_t bytes) {
+              const py::gil_scoped_acquire gil;
+              return memory->allocate(bytes);
+            },
+            [memory](const uint8_t* data) {
+              if (!Py_IsInitialized()) return;
+              const py::gil_scoped_acquire gil;
+              memory->in_use_.extract(data);  // out of the map before any destructor of Python's runs
+            },
+            /*reuse=*/false};
+  }
+
+ private:
+  struct Block {
+    py::object given;
+    py::buffer_info info;  // holds the export: the memory stays where it is
+  };
+
+  explicit PythonMemory(py::function allocate) : allocate_(std::move(allocate)) {}
+
+  uint8_t* allocate(size_t bytes) {
+    Block block{allocate_(bytes), {}};
+    block.info = py::buffer(block.given).request(/*writable=*/true);
+    const auto size = static_cast<size_t>(block.info.size * block.info.itemsize);
+    auto* data = static_cast<uint8_t*>(block.info.ptr);
+    require(size >= bytes, std::to_string(bytes) + " bytes", std::to_string(size));
+    require(PyBuffer_IsContiguous(block.info.view(), 'C') != 0, "contiguous memory", "memory with gaps");
+    const size_t offset = reinterpret_cast<uintptr_t>(data) % alignof(float);
+    require(offset == 0, "an address that is a multiple of " + std::to_string(alignof(float)),
+            std::to_string(offset) + " bytes more");
+    require(in_use_.try_emplace(data, std::move(block)).second, "memory of its own for each batch",
+            "that of a batch in use");
+    return data;
+  }
+
+  static void require(bool good, std::string expected, std::string found) {
+    if (good) return;
+    ErrorContext context;
+    context.expected = std::move(expected);
+    context.found = std::move(found);
+    throw Error(ErrorKind::kArgument, "allocate", std::move(context));
+  }
+
+  py::function allocate_;
+  std::map<const uint8_t*, Block> in_use_;  // the GIL is its lock
+};
+
+// Frees the core's loader without the GIL: its threads may be waiting for it.
+class PyLoader {
+ public:
+  // `memory`: null where the core allocates.
+  PyLoader(std::unique_ptr<Loader> loader, OutputFormat format, Size size,
+           std::shared_ptr<PythonMemory> memory)
+      : loader_(std::move(loader)), format_(format), size_(size), memory_(std::move(memory)) {}
+  ~PyLoader() {
+    const py::gil_scoped_release release;
+    loader_.reset();
+  }
+  PyLoader(const PyLoader&) = delete;
+  PyLoader& operator=(const PyLoader&) = delete;
+
+  Loader& core() { return *loader_; }
+  const OutputFormat& format() const { return format_; }
+  Size size() const { return size_; }
+  py::object memory_of(const Buffer& buffer) const {
+    return memory_ ? memory_->given(buffer.data()) : py::none();
+  }
+
+ private:
+  std::unique_ptr<Loader> loader_;
+  OutputFormat format_;
+  Size size_;
+  std::shared_ptr<PythonMemory> memory_;
+};
 
 std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                                       std::shared_ptr<TransformPlan> plan, int64_t batch_size, int threads,
@@ -210,7 +252,11 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
                            itemsize(reader.format.dtype);
   }
   options.prefetch_bytes = prefetch_bytes;
-  if (!allocate.is_none()) options.allocator = python_allocator(allocate.cast<py::function>());
+  std::shared_ptr<PythonMemory> memory;
+  if (!allocate.is_none()) {
+    memory = PythonMemory::make(allocate.cast<py::function>());
+    options.allocator = PythonMemory::allocator(memory);
+  }
   options.on_error = choice<ErrorPolicy>("on_error", on_error,
                                          {{"raise", ErrorPolicy::kRaise},
                                           {"skip", ErrorPolicy::kSkip},
@@ -228,31 +274,37 @@ std::unique_ptr<PyLoader> make_loader(std::shared_ptr<ShardedDataset> dataset,
     return make_shard_reader(dataset, plan, reader, pillow_decoder());
   };
   auto loader = std::make_unique<Loader>(options, std::move(spec), numbers(subset), std::move(readers));
-  return std::make_unique<PyLoader>(std::move(loader), reader.format, size.value_or(Size{}));
+  return std::make_unique<PyLoader>(std::move(loader), reader.format, size.value_or(Size{}),
+                                    std::move(memory));
 }
 
 py::object next_batch(PyLoader& self, int64_t run) {
   for (;;) {
     if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     if (self.core().wait(run, kSignalSlice)) break;
   }
   std::optional<Batch> batch;
   {
-    const py::gil_scoped_release release;
+    const ReleasedGil released;
     batch = self.core().next(run);
   }
   if (!batch) return py::none();
   py::object images = py::none();
+  py::object memory = py::none();
   if (batch->pixels.data() != nullptr) {
+    memory = self.memory_of(batch->pixels);
     images = pixels_as_array(std::move(batch->pixels), static_cast<int64_t>(batch->samples.size()),
                              self.format(), self.size());
   }
-  return py::cast(PyBatch{std::move(*batch), std::move(images)});
+  return py::cast(PyBatch{std::move(*batch), std::move(images), std::move(memory)});
 }
 
 py::dict stats_of(PyLoader& self) {
-  const LoaderStats s = self.core().stats();
+  const LoaderStats s = [&] {
+    const ReleasedGil released;
+    return self.core().stats();
+  }();
   py::dict d;
   d["delivered"] = s.delivered;
   d["skipped"] = s.skipped;
@@ -300,6 +352,27 @@ py::tuple boxes_of(const Batch& batch) {
   return py::make_tuple(counts, edges, labels, visible, flags);
 }
 
+// A number of a step, from 1 to `high` by its contract, which the plan checks; what no int holds is refused
+// here.
+int integer(const std::string& what, int high, const py::handle& value) {
+  int overflow = 0;
+  const long long number = PyLong_AsLongLongAndOverflow(value.ptr(), &overflow);
+  if (number == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+  if (overflow != 0 || number < INT_MIN || number > INT_MAX) {
+    ErrorContext context;
+    context.expected = "1 to " + std::to_string(high);
+    context.found = overflow == 0
+                        ? std::to_string(number)
+                        : "one of " + std::to_string(value.attr("bit_length")().cast<int64_t>()) + " bits";
+    throw Error(ErrorKind::kArgument, what, std::move(context));
+  }
+  return static_cast<int>(number);
+}
+
+Size size_of(const std::string& name, const py::tuple& step) {
+  return {integer(name + ": size", kMaxSide, step[1]), integer(name + ": size", kMaxSide, step[2])};
+}
+
 void bind_plan(py::module_& m) {
   py::class_<TransformPlan, std::shared_ptr<TransformPlan>>(m, "TransformPlan")
       .def(py::init([](const py::list& steps) {
@@ -308,21 +381,24 @@ void bind_plan(py::module_& m) {
           const auto step = item.cast<py::tuple>();
           const auto name = step[0].cast<std::string>();
           if (name == "random_resized_crop") {
-            RandomResizedCrop crop{{step[1].cast<int>(), step[2].cast<int>()},
+            RandomResizedCrop crop{size_of("RandomResizedCrop", step),
                                    step[3].cast<std::array<double, 2>>(),
                                    step[4].cast<std::array<double, 2>>(),
                                    interpolation_of(step[5].cast<std::string>()),
                                    {}};
-            if (!step[6].is_none()) crop.objects = {step[6].cast<double>(), step[7].cast<int>()};
+            if (!step[6].is_none()) {
+              crop.objects = {step[6].cast<double>(),
+                              integer("RandomResizedCrop: max_attempts", 256, step[7])};
+            }
             plan.push_back(crop);
           } else if (name == "resize_short") {
-            plan.push_back(ResizeShort{step[1].cast<int>(), step[2].cast<int>(),
+            plan.push_back(ResizeShort{integer("Resize: size", kMaxSide, step[1]),
+                                       integer("Resize: max_size", kMaxSide, step[2]),
                                        interpolation_of(step[3].cast<std::string>())});
           } else if (name == "resize_to") {
-            plan.push_back(ResizeTo{{step[1].cast<int>(), step[2].cast<int>()},
-                                    interpolation_of(step[3].cast<std::string>())});
+            plan.push_back(ResizeTo{size_of("Resize", step), interpolation_of(step[3].cast<std::string>())});
           } else if (name == "center_crop") {
-            plan.push_back(CenterCrop{{step[1].cast<int>(), step[2].cast<int>()}});
+            plan.push_back(CenterCrop{size_of("CenterCrop", step)});
           } else if (name == "random_horizontal_flip") {
             plan.push_back(RandomHorizontalFlip{step[1].cast<double>()});
           } else {
@@ -340,19 +416,22 @@ void bind_plan(py::module_& m) {
       .def(
           "sample",
           [](const TransformPlan& p, int height, int width, uint64_t seed, uint32_t epoch, uint64_t record,
-             const std::vector<std::array<int, 4>>& objects) {
+             const std::vector<std::array<int, 4>>& objects, uint32_t occurrence) {
             if (height < 1 || width < 1) throw Error(ErrorKind::kArgument, "image without pixels");
-            const Geometry g = p.sample({height, width}, Stream(seed, epoch, record), rects_of(objects));
+            if (record >= Stream::kMaxRecords) throw Error(ErrorKind::kArgument, "no record has this number");
+            const Stream stream(seed, epoch, record, occurrence);
+            const Geometry g = p.sample({height, width}, stream, rects_of(objects));
             return py::make_tuple(numbers(g.crop), numbers(g.size), numbers(g.view), g.flip);
           },
           py::arg("height"), py::arg("width"), py::arg("seed"), py::arg("epoch"), py::arg("record"),
-          py::arg("objects") = std::vector<std::array<int, 4>>());
+          py::arg("objects") = std::vector<std::array<int, 4>>(), py::arg("occurrence") = 0);
 }
 
 void bind_batch(py::module_& m) {
   py::class_<PyBatch>(m, "Batch")
       .def("__len__", [](const PyBatch& b) { return b.batch.samples.size(); })
       .def_readonly("images", &PyBatch::images)
+      .def_readonly("memory", &PyBatch::memory)
       .def_property_readonly("position", [](const PyBatch& b) { return b.batch.position; })
       .def_property_readonly(
           "labels",
@@ -360,6 +439,10 @@ void bind_batch(py::module_& m) {
       .def_property_readonly(
           "indices",
           [](const PyBatch& b) { return column<int64_t>(b.batch, [](const Sample& s) { return s.record; }); })
+      .def_property_readonly("occurrences",
+                             [](const PyBatch& b) {
+                               return column<int64_t>(b.batch, [](const Sample& s) { return s.occurrence; });
+                             })
       .def_property_readonly("keys", [](const PyBatch& b) { return keys_of(b.batch); })
       .def_property_readonly("boxes", [](const PyBatch& b) { return boxes_of(b.batch); })
       .def_property_readonly("payloads", [](const PyBatch& b) { return payloads_of(b.batch); })
@@ -410,11 +493,11 @@ void bind_loader(py::module_& m) {
       .def(
           "start",
           [](PyLoader& self, uint32_t epoch, int64_t base) { return self.core().start(epoch, base); },
-          py::arg("epoch"), py::arg("position"), py::call_guard<py::gil_scoped_release>())
+          py::arg("epoch"), py::arg("position"), py::call_guard<ReleasedGil>())
       .def("next", &next_batch, py::arg("run"))
       .def("stats", &stats_of)
       .def(
-          "close", [](PyLoader& self) { self.core().close(); }, py::call_guard<py::gil_scoped_release>());
+          "close", [](PyLoader& self) { self.core().close(); }, py::call_guard<ReleasedGil>());
 }
 
 }  // namespace fastinet::python

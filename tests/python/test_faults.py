@@ -105,6 +105,65 @@ def test_skip_and_substitute_count_what_they_did(kind: str, request: pytest.Fixt
         assert (stats["delivered"], stats["substituted"]) == (COUNT, 1)
 
 
+def bad_from(folder: Path, begin: int, end: int) -> Path:
+    items = jpeg_items(COUNT)
+    for number in range(begin, end):
+        key, data, label = items[number]
+        items[number] = (key, data[:20] + bytes(200), label)
+    return write_split(folder / "train", items)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 4, COUNT])
+def test_skip_gives_a_batch_for_every_step_down_to_an_empty_one(tmp_path: Path, batch_size: int) -> None:
+    folder = bad_from(tmp_path, 4, 9)
+    dataset = fastinet.Dataset(folder)
+    dataset.attach("score", np.arange(COUNT, dtype=np.float32), order="records")
+    dataset.attach("words", [f"w{i}" for i in range(COUNT)], order="records")
+    seen: list[np.ndarray[Any, Any]] = []
+    columns = ("image", "index", "label", "key", "boxes", "box_labels", "score", "words", "batch")
+    with fastinet.Loader(
+        folder,
+        batch_size,
+        [*TRANSFORM, lambda images: seen.append(images) or images * 2],
+        columns=columns,
+        on_error="skip",
+    ) as loader:
+        batches = list(loader)
+        stats = loader.stats
+    assert (stats["delivered"], stats["skipped"]) == (COUNT - 5, 5)
+    assert len(batches) == len(seen) == -(-COUNT // batch_size)
+    for number, batch in enumerate(batches):
+        step = range(number * batch_size, min(COUNT, (number + 1) * batch_size))
+        expected = [i for i in step if not 4 <= i < 9]
+        images, index, label, key, boxes, box_labels, score, words, core = batch
+        assert index.tolist() == expected
+        assert images.shape == (len(expected), 3, 16, 16)
+        assert images.dtype == np.float32
+        assert (label.dtype, label.tolist()) == (np.int64, [i % 4 for i in expected])
+        assert score.tolist() == expected
+        assert words == [f"w{i}" for i in expected]
+        assert len(key) == len(boxes) == len(box_labels) == len(core) == len(expected)
+        assert core.crops.shape == (len(expected), 4)
+        assert core.position == step[-1] + 1
+
+
+def test_ranks_stay_in_step_where_one_of_them_has_nothing_but_bad_records(tmp_path: Path) -> None:
+    items = jpeg_items(24)
+    for number in range(1, 24, 2):  # all of rank 1
+        items[number] = (items[number][0], items[number][1][:20] + bytes(200), 0)
+    folder = write_split(tmp_path / "train", items)
+    states, sizes = [], []
+    for rank in range(2):
+        with make(folder, batch_size=3, on_error="skip", rank=rank, world_size=2) as loader:
+            steps = []
+            for index, _images in loader:
+                steps.append(len(index))
+                states.append((len(steps), loader.state_dict()["position"]))
+            sizes.append(steps)
+    assert sizes == [[3, 3, 3, 3], [0, 0, 0, 0]]
+    assert states[:4] == states[4:]
+
+
 def test_verify_false_trusts_the_bytes(flipped: Path) -> None:
     with make(flipped, verify=False, on_error="skip") as loader:
         assert loader.stats["skipped"] == 0

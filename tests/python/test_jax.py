@@ -86,6 +86,28 @@ def test_device_and_sharding_exclude_each_other(split: Path) -> None:
         fastinet.jax.Loader(split, 3, TRAIN, device=jax.devices()[0], sharding=object())
 
 
+@pytest.mark.parametrize("sharded", [False, True])
+def test_a_batch_of_bad_records_is_one_of_empty_arrays(tmp_path: Path, sharded: bool) -> None:
+    items = [(key, data[:20] + bytes(200), label) for key, data, label in splits.jpeg_items(2)]
+    folder = splits.write_split(tmp_path / "train", items)
+    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("batch",))
+    sharding = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("batch")) if sharded else None
+    with fastinet.jax.Loader(folder, 2, TRAIN, on_error="skip", sharding=sharding) as loader:
+        ((images, labels),) = list(loader)
+    assert (images.shape, images.dtype) == ((0, 32, 32, 3), np.float32)
+    assert (labels.shape, labels.dtype) == ((0,), np.int32)
+
+
+def test_skip_is_refused_where_processes_make_one_array_together(
+    split: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sharding = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+    monkeypatch.setattr(jax, "process_count", lambda: 2)
+    loader = fastinet.jax.Loader(split, 4, TRAIN, sharding=sharding, on_error="skip")
+    with pytest.raises(ArgumentError, match="on_error='skip' gives batches that are shorter on one process"):
+        iter(loader)
+
+
 def test_the_state_counts_what_was_handed_out_and_not_what_was_transferred_ahead(split: Path) -> None:
     with fastinet.jax.Loader(split, 4, TRAIN, threads=1) as loader:
         epoch = iter(loader)

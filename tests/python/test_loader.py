@@ -218,8 +218,8 @@ def test_stats_count_what_was_delivered(split: Path, items: list[Item]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 0}, "batch_size must be an int at least 1, not 0"),
-        ({"batch_size": 2.5}, "batch_size must be an int at least 1, not 2.5"),
+        ({"batch_size": 0}, "batch_size must be an int from 1 to 2147483647, not 0"),
+        ({"batch_size": 2.5}, "batch_size must be an int from 1 to 2147483647, not 2.5"),
         ({"threads": 0}, "threads must be an int from 1 to 4096, not 0"),
         ({"seed": -1}, f"seed must be an int from 0 to {2**64 - 1}, not -1"),
         ({"rank": 2, "world_size": 2}, "rank must be an int from 0 to 1, not 2"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,6 @@ from fastinet.errors import ArgumentError, UnsupportedError
 
 torch = pytest.importorskip("torch", reason="the adapter for PyTorch needs PyTorch")
 import fastinet.torch  # noqa: E402
-from fastinet.read_ahead import ReadAhead  # noqa: E402
 
 TRAIN = [T.RandomResizedCrop(32), T.RandomHorizontalFlip(), T.Normalize()]
 
@@ -103,60 +104,121 @@ def test_memory_from_outside_that_is_too_small_is_an_error(split: Path) -> None:
         list(loader)
 
 
-def read_ahead(loader: fastinet.loader.Loader, depth: int) -> ReadAhead[Any]:
-    return ReadAhead(loader, iter(loader), lambda batch: batch, lambda batch: batch, depth)
+def test_a_batch_of_bad_records_is_one_of_empty_tensors(tmp_path: Path) -> None:
+    items = [(key, data[:20] + bytes(200), label) for key, data, label in splits.jpeg_items(3)]
+    folder = splits.write_split(tmp_path / "train", items)
+    columns = ("image", "label", "index", "boxes", "key")
+    with fastinet.torch.Loader(folder, 3, TRAIN, on_error="skip", columns=columns) as loader:
+        ((images, labels, indices, boxes, keys),) = list(loader)
+    assert (images.shape, images.dtype) == ((0, 3, 32, 32), torch.float32)
+    assert (labels.shape, labels.dtype, indices.shape) == ((0,), torch.int64, (0,))
+    assert (boxes, keys) == ([], [])
 
 
-def test_reading_ahead_gives_the_same_batches_and_counts_what_was_handed_out(split: Path) -> None:
-    expected = numpy_epoch(split)
-    options: dict[str, Any] = {"shuffle": True, "seed": 3, "threads": 2}
-    with fastinet.loader.Loader(split, 4, TRAIN, **options) as loader:
-        for stop in range(len(expected) + 1):
-            loader.set_epoch(0)
-            loader.load_state_dict({**loader.state_dict(), "epoch": 0, "position": 0})
-            ahead = read_ahead(loader, depth=2)
-            first = [next(ahead) for _ in range(stop)]
-            with fastinet.loader.Loader(split, 4, TRAIN, **options) as resumed:
-                resumed.load_state_dict(loader.state_dict())
-                rest = list(resumed) if stop < len(expected) else []
-            got = [images for images, _ in first + rest]
-            assert len(got) == len(expected)
-            assert all(np.array_equal(a, b) for a, (b, _) in zip(got, expected, strict=True))
+class StandInForCuda:
+    """PyTorch's pinned allocator, as far as a machine without CUDA can have it: ordinary memory, recorded."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.given: list[torch.Tensor] = []
+        self.pinned: list[torch.Tensor] = []
+        self._empty = torch.empty
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch, "empty", self.empty)
+        monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: self.pin_memory(tensor))
+
+    def empty(self, *args: Any, pin_memory: bool = False, **kwargs: Any) -> torch.Tensor:
+        tensor = self._empty(*args, **kwargs)
+        if pin_memory:
+            assert torch.device(kwargs["device"]) == torch.device("cpu")
+            self.given.append(tensor)
+        return tensor
+
+    def pin_memory(self, tensor: torch.Tensor) -> torch.Tensor:
+        self.pinned.append(tensor.clone())
+        return self.pinned[-1]
 
 
-def test_reading_ahead_moves_to_the_next_epoch_at_the_end_and_keeps_to_set_epoch(split: Path) -> None:
-    with fastinet.loader.Loader(split, 4, TRAIN, threads=1) as loader:
-        assert len(list(read_ahead(loader, 2))) == len(loader)
-        assert loader.epoch == 1
-        ahead = read_ahead(loader, 2)
-        next(ahead)
-        loader.set_epoch(7)
-        next(ahead)
-        assert loader.epoch == 7
-        assert loader.state_dict()["position"] == 0
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> StandInForCuda:
+    return StandInForCuda(monkeypatch)
 
 
-def test_reading_ahead_uses_up_no_epoch_before_a_batch_is_asked_for(split: Path) -> None:
-    with fastinet.loader.Loader(split, 4, TRAIN, threads=1) as loader:
-        read_ahead(loader, 2)
-        ahead = read_ahead(loader, 2)
-        assert loader.epoch == 0
-        next(ahead)
-        next(read_ahead(loader, 2))
-        assert loader.epoch == 1
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_pinned_batches_lie_in_the_storage_that_pytorch_allocated(
+    split: Path, cuda: StandInForCuda, device: str
+) -> None:
+    torch.set_default_device(device)
+    try:
+        with fastinet.torch.Loader(split, 4, TRAIN, shuffle=True, seed=3, pin_memory=True) as loader:
+            batches = list(loader)
+    finally:
+        torch.set_default_device(None)
+    assert len(cuda.given) == len(loader)
+    for memory, (images, labels), expected in zip(cuda.given, batches, numpy_epoch(split), strict=True):
+        assert images.untyped_storage().data_ptr() == memory.untyped_storage().data_ptr()
+        assert images.untyped_storage().nbytes() == memory.nbytes
+        assert np.array_equal(images.numpy(), expected[0])
+        assert any(labels is pinned for pinned in cuda.pinned)
+        assert np.array_equal(labels.numpy(), expected[1])
 
 
-def test_an_epoch_whose_batch_cannot_be_finished_is_over(split: Path) -> None:
-    def fail(batch: Any) -> Any:
-        raise RuntimeError("no room on the device")
+def test_pinned_memory_that_pytorch_still_protects_is_never_written_again(
+    split: Path, cuda: StandInForCuda
+) -> None:
+    contents = []
+    with fastinet.torch.Loader(split, 4, TRAIN, pin_memory=True, prefetch_bytes=0, threads=2) as loader:
+        for _ in range(3):
+            for images, _labels in loader:
+                contents.append(images.clone())
+                del images  # as `images = images.cuda(non_blocking=True)` does; `given` holds the block
+    for memory, content in zip(cuda.given, contents, strict=True):
+        assert torch.equal(memory[: content.nbytes].view(content.dtype), content.flatten())
 
-    with fastinet.loader.Loader(split, 4, TRAIN, threads=1) as loader:
-        ahead: ReadAhead[Any] = ReadAhead(loader, iter(loader), lambda batch: batch, fail, 1)
-        with pytest.raises(RuntimeError, match="no room"):
-            next(ahead)
-        assert (loader.epoch, loader.state_dict()["position"]) == (0, 0)  # where it may be resumed
-        next(iter(loader))
-        assert loader.epoch == 1
+
+def test_pinned_memory_goes_back_to_pytorch_with_its_tensor(split: Path, cuda: StandInForCuda) -> None:
+    with fastinet.torch.Loader(split, 4, TRAIN, pin_memory=True) as loader:
+        epoch = iter(loader)
+        images, _ = next(epoch)
+        before = images.clone()
+    handles = [weakref.ref(tensor) for tensor in cuda.given]
+    cuda.given.clear()
+    del epoch
+    gc.collect()
+    assert [handle() for handle in handles] == [None] * len(handles)  # nothing of fastinet's holds the block
+    assert torch.equal(images, before)
+
+
+def test_what_a_callable_makes_of_pinned_images_is_pinned_too(split: Path, cuda: StandInForCuda) -> None:
+    def cut(images: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        return images[:, 1:, 4:-4, ::2]
+
+    with fastinet.torch.Loader(split, 4, [*TRAIN, cut], shuffle=True, seed=3, pin_memory=True) as loader:
+        batches = list(loader)
+    for memory, (images, _), expected in zip(cuda.given, batches, numpy_epoch(split), strict=True):
+        assert images.untyped_storage().data_ptr() == memory.data_ptr()
+        assert np.array_equal(images.numpy(), cut(expected[0]))
+    with fastinet.torch.Loader(split, 4, [*TRAIN, np.square], pin_memory=True) as loader:
+        images, _ = next(iter(loader))
+    assert any(images is pinned for pinned in cuda.pinned)
+
+
+@pytest.mark.gpu
+def test_copies_from_pinned_batches_that_were_dropped_at_once_are_right(split: Path) -> None:
+    device = torch.device("cuda")
+    with fastinet.torch.Loader(
+        split, 4, TRAIN, shuffle=True, seed=3, pin_memory=True, prefetch_bytes=0
+    ) as loader:
+        for expected in (numpy_epoch(split), None):
+            copies = []
+            for images, labels in loader:
+                assert images.is_pinned()
+                assert labels.is_pinned()
+                torch.cuda._sleep(20_000_000)  # the copy waits behind it while the loader decodes on
+                copies.append((images.to(device, non_blocking=True), labels.to(device, non_blocking=True)))
+                del images, labels
+            for (images, labels), right in zip(copies, expected or (), strict=False):
+                assert np.array_equal(images.cpu().numpy(), right[0])
+                assert np.array_equal(labels.cpu().numpy(), right[1])
 
 
 @pytest.mark.gpu

@@ -175,7 +175,8 @@ TEST(Loader, TheErrorOfASampleIsRaisedByItsBatchAndTheLowestSampleDecides) {
     const Error error = error_of([&] { loader.next(number); });
     EXPECT_EQ(error.kind(), ErrorKind::kChecksum);
     EXPECT_EQ(error.context().record, order[33]);
-    EXPECT_FALSE(loader.next(number).has_value());
+    EXPECT_STREQ(error_of([&] { loader.next(number); }).what(),
+                 "this iterator has ended before its epoch: an error ended it");
     EXPECT_EQ(loader.stats().delivered, 30);
   }
 }
@@ -222,15 +223,34 @@ TEST(Loader, PoliciesDoNotHideFaultsOfShardsOrOfTheProgram) {
   }
 }
 
-TEST(Loader, RaisesWhenABatchHasNoSampleLeft) {
+TEST(Loader, SkipGivesAnEmptyBatchWhereNoSampleIsLeftSoThatRanksStayInStep) {
+  Fake fake;
+  Loader probe = make(fake, options(5, 1), 20);
+  const auto order = records_of(run(probe, 0));
+  for (int i = 5; i < 10; ++i) fake.faults[order[i]] = ErrorKind::kDecode;
+  LoaderOptions o = options(5, 2);
+  o.on_error = ErrorPolicy::kSkip;
+  Loader loader = make(fake, o, 20);
+  const int64_t number = loader.start(0, 0);
+  std::vector<size_t> sizes;
+  std::vector<int64_t> positions;
+  while (auto batch = loader.next(number)) {
+    sizes.push_back(batch->samples.size());
+    positions.push_back(batch->position);
+    EXPECT_NE(batch->pixels.data(), nullptr);
+  }
+  EXPECT_EQ(sizes, (std::vector<size_t>{5, 0, 5, 5}));
+  EXPECT_EQ(positions, (std::vector<int64_t>{5, 10, 15, 20}));
+  EXPECT_EQ(loader.stats().skipped, 5);
+}
+
+TEST(Loader, SubstituteRaisesWhenNoRecordNearbyIsGood) {
   Fake fake;
   for (int64_t r = 0; r < 20; ++r) fake.faults[r] = ErrorKind::kDecode;
-  for (const ErrorPolicy policy : {ErrorPolicy::kSkip, ErrorPolicy::kSubstitute}) {
-    LoaderOptions o = options(10, 2);
-    o.on_error = policy;
-    Loader loader = make(fake, o, 20);
-    EXPECT_EQ(error_of([&] { run(loader, 0); }).kind(), ErrorKind::kDecode);
-  }
+  LoaderOptions o = options(10, 2);
+  o.on_error = ErrorPolicy::kSubstitute;
+  Loader loader = make(fake, o, 20);
+  EXPECT_EQ(error_of([&] { run(loader, 0); }).kind(), ErrorKind::kDecode);
 }
 
 TEST(Loader, PrefetchIsBounded) {
@@ -361,13 +381,42 @@ TEST(Loader, AnEpochResumedAtItsEndIsEmpty) {
 TEST(Loader, RefusesValuesOutsideOfItsContract) {
   Fake fake;
   LoaderOptions o = options(0, 1);
-  EXPECT_STREQ(error_of([&] { make(fake, o, 10); }).what(), "batch_size: expected at least 1, found 0");
+  EXPECT_STREQ(error_of([&] { make(fake, o, 10); }).what(), "batch_size: expected 1 to 2147483647, found 0");
   o = options(1, 1);
   o.rank = 2;
   o.world = 2;
   EXPECT_STREQ(error_of([&] { make(fake, o, 10); }).what(), "rank: expected 0 to 1, found 2");
   EXPECT_STREQ(error_of([&] { make(fake, options(1, 1), 0); }).what(),
-               "records: expected at least 1, found 0");
+               "records: expected 1 to 140737488355328, found 0");
+}
+
+TEST(Loader, RefusesArgumentsWhoseProductsWouldOverflow) {
+  Fake fake;
+  const auto message = [&](const LoaderOptions& o, int64_t size) {
+    return std::string(error_of([&] { make(fake, o, size); }).what());
+  };
+  EXPECT_EQ(message(options(int64_t{1} << 56, 1), 10),
+            "batch_size: expected 1 to 2147483647, found 72057594037927936");
+  LoaderOptions o = options(1, 1);
+  o.world = int64_t{1} << 62;
+  EXPECT_EQ(message(o, 10), "world_size: expected 1 to 2147483647, found 4611686018427387904");
+  o = options(LoaderOptions::kMaxBatch, 1);
+  o.sample_bytes = size_t{3} * 65535 * 65535 * 4;
+  EXPECT_EQ(message(o, LoaderOptions::kMaxBatch),
+            "batch_size: expected at most 178962431 samples of 51538034700 bytes, found 2147483647");
+}
+
+TEST(Loader, ABatchLargerThanTheEpochTakesTheMemoryOfTheEpoch) {
+  Fake fake;
+  size_t asked = 0;
+  LoaderOptions o = options(LoaderOptions::kMaxBatch, 2);
+  o.allocator.allocate = [&](size_t bytes) {
+    asked = bytes;
+    return system_allocator().allocate(bytes);
+  };
+  Loader loader = make(fake, o, 30);
+  EXPECT_EQ(sorted(records_of(run(loader, 0))), iota(30));
+  EXPECT_EQ(asked, 240U);
 }
 
 #if !defined(__SANITIZE_THREAD__)  // the thread sanitizer cannot follow a fork of a threaded process
