@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.conversion.names import FILE, name_of
+from fastinet.conversion.names import name_of, read_names
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
 from fastinet.conversion.tar_records import records_of
@@ -46,7 +45,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         FormatError: a tar is damaged, or lacks a record that its sidecar has.
         MissingFileError, ShardIOError: a file cannot be read.
     """
-    names = _names(dataset.path / FILE)
+    names = read_names(dataset.path, len(dataset.manifest.shards))  # None: indexed in place
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
         end = first + spec[2]
@@ -55,7 +54,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         else:
             wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
         if wanted:
-            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None)
+            yield from _of_shard(spec, first, wanted, names[number] if names else None)
         first = end
 
 
@@ -90,18 +89,3 @@ def _text(data: bytes, tar: str, key: str) -> str:
     except UnicodeDecodeError as e:
         raise FormatError(f"{tar}: record {key}: .json: expected UTF-8 text, found {e}",
                           path=tar, key=key) from None  # fmt: skip
-
-
-def _names(path: Path) -> list[dict[str, Any]]:
-    """``names.json``; empty where there is none, as for tars that were indexed in place."""
-    if not path.exists():
-        return []
-    try:
-        told = json.loads(path.read_bytes())
-        sound = isinstance(told, list) and all({"extension", "others"} <= row.keys() for row in told)
-    except (ValueError, AttributeError):
-        sound = False
-    if not sound:
-        raise FormatError(f"{path}: expected a list of objects with extension and others", path=str(path))
-    names: list[dict[str, Any]] = told
-    return names

@@ -102,7 +102,7 @@ def told_label(fields: Mapping[str, bytes], tar: str, key: str) -> tuple[int | s
         try:
             text = fields[extension].decode().strip()
             value: Any = text if extension == "cls" else json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise _bad_label(tar, key, extension, repr(fields[extension][:40])) from None
         if isinstance(value, dict):
             value = value.get("label", value.get("cls"))
@@ -131,7 +131,7 @@ def boxes_of(data: bytes | None, tar: str, key: str) -> tuple[int, int, list[Box
         return None
     try:
         told = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None  # where the JSON has to give the label, that is the error
     if not isinstance(told, dict) or not isinstance(told.get("boxes"), dict):
         return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from fastinet import manifest
 from fastinet.conversion.store import os_errors
 from fastinet.dataset import Dataset, find_split
+from fastinet.dataset_files import is_there
 from fastinet.errors import ArgumentError, StateError
 from fastinet.exporting.chosen import Chosen
 from fastinet.exporting.image_folder import write_image_folder
@@ -85,7 +86,7 @@ def export(
 
 def _datasets(src: Path, split: str | None) -> list[Dataset]:
     folders = sorted(file.parent for file in src.glob(f"*/{manifest.FILE_NAME}"))
-    if (src / manifest.FILE_NAME).is_file() or not folders:
+    if is_there(src / manifest.FILE_NAME) or not folders:
         folders = [find_split(src)]
     datasets = [Dataset(folder) for folder in folders]
     found = [dataset for dataset in datasets if split in (None, dataset.split)]

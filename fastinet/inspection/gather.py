@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fastinet import columns, manifest
 from fastinet.columns import StoredColumn
 from fastinet.dataset import Dataset, find_split
+from fastinet.dataset_files import is_there
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
@@ -73,7 +74,7 @@ def inspect(
 
 def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
     here = sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
-    folders = [root] if (root / manifest.FILE_NAME).is_file() else here or [find_split(root)]
+    folders = [root] if is_there(root / manifest.FILE_NAME) else here or [find_split(root)]
     if split is None:
         return folders
     wanted = [split] if isinstance(split, str) else list(split)
