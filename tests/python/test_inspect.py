@@ -219,8 +219,8 @@ def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) 
         ("report.json", "{}", r"report\.json: records: expected an integer, found nothing; remove it"),
         (
             "report.json",
-            '{"remarks": {}, "bad": [{"file": 1, "reason": 2}], "box_problems": []}',
-            "not the report",
+            sound_report.replace('"bad": []', '"bad": [{"file": 1, "reason": "?"}]'),
+            r"report\.json: bad\[0\]\.file: expected a string, found 1; remove it",
         ),
         ("names.json", "[]", r"names\.json: the top level: expected a list of 1 objects, one a shard, found 0"),
         ("names.json", '[{"extension": 1, "others": {}}]', r"names\.json: \[0\]\.extension: expected a string, found 1"),
