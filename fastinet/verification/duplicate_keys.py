@@ -1,0 +1,39 @@
+"""Keys that come more than once in a split that fastinet wrote, in different shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastinet.errors import FastinetError, FormatError
+from fastinet.verification.members import converted
+from fastinet.verification.records import Fingerprints, Records, Split
+
+__all__ = ["repeated_keys"]
+
+_LISTED = 100
+
+
+def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Iterator[FastinetError]:
+    """The first hundred. Within one shard they are told where it is checked; tars of others may repeat keys."""
+    if not converted(split.manifest):
+        return
+    numbers = records.numbers_of(split)
+    numbers = numbers[prints.has_key[numbers]]
+    numbers = numbers[np.argsort(prints.keys[numbers], kind="stable")]
+    same = np.flatnonzero(prints.keys[numbers[1:]] == prints.keys[numbers[:-1]])
+    shards = np.searchsorted(records.ends, numbers, side="right")
+    for i in same[shards[same] != shards[same + 1]][:_LISTED].tolist():
+        try:
+            first, second = (records.record(int(numbers[place])) for place in (i, i + 1))
+        except FastinetError:
+            continue  # told where the shard is checked
+        if first.key == second.key:  # and not only their hashes
+            where = f"record {first.number} of {first.shard}"
+            yield FormatError(
+                f"{second.shard}: record {second.number} ({second.key}): key: expected one that no other record of "
+                f"the split has, found that of {where}",
+                path=second.shard, record=second.number, key=second.key,
+                expected="a key that no other record of the split has", found=f"that of {where}",
+            )  # fmt: skip
