@@ -113,8 +113,11 @@ def convert(
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--decode", is_flag=True,
-              help="Also decode every image, and compare all entry points with a fresh scan, not one in 64.")
+@click.option(
+    "--decode",
+    is_flag=True,
+    help="Also decode every image, and compare all entry points with a fresh scan, not one in 64.",
+)
 @click.option(
     "--expect", metavar="DATASET",
     help="A problem if it is not the whole of this published dataset: ilsvrc2012, ilsvrc2010, "

@@ -210,9 +210,10 @@ def _entry(path: str, name: str, row: Any) -> StoredColumn:
         if type(entry) is not list or len(entry) != 2 or not all(type(text) is str for text in entry):
             raise wrong(FormatError, path, f"{place}.files.{part}", "a file name and a hash", entry)
         if not _FILE.match(entry[0]) or not HASH.match(entry[1]):
-            raise wrong(FormatError, path, f"{place}.files.{part}", "a name that ends in .npy, and a hash", entry)
-    read: Kind = kind  # type: ignore[assignment]  # _PARTS has all kinds and no other
-    return StoredColumn(name, read, {part: (file, int(digest, 16)) for part, (file, digest) in files.items()})
+            raise wrong(
+                FormatError, path, f"{place}.files.{part}", "a name that ends in .npy, and a hash", entry
+            )
+    return StoredColumn(name, kind, {part: (file, int(digest, 16)) for part, (file, digest) in files.items()})
 
 
 def _load(folder: Path, stored: StoredColumn, part: str) -> npt.NDArray[Any]:

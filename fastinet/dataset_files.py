@@ -1,6 +1,6 @@
 """How Python reads the files of a dataset folder: only regular ones, and JSON without surprises.
 
-What lies there may be anything; whatever it is, reading it ends in an error of fastinet's that names the file.
+What lies there may be anything: reading it ends in an error of fastinet's that names the file.
 """
 
 from __future__ import annotations
@@ -15,8 +15,18 @@ from typing import Any, TypeVar
 
 from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
 
-__all__ = ["HASH", "MAX_JSON_BYTES", "member", "is_there", "nested_deeper", "parse_json", "read_bytes",
-           "read_json", "refuse_version", "wrong"]  # fmt: skip
+__all__ = [
+    "HASH",
+    "MAX_JSON_BYTES",
+    "is_there",
+    "member",
+    "nested_deeper",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "refuse_version",
+    "wrong",
+]  # fmt: skip
 
 E = TypeVar("E", FormatError, UnsupportedError)
 
@@ -29,7 +39,7 @@ _SPECIAL = (
     (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
 )  # fmt: skip
-# An escape of half a surrogate pair, or of a byte that is not UTF-8 (U+DC80 to U+DCFF, as os.fsdecode has it).
+# Half a surrogate pair, or a byte that is not UTF-8 (U+DC80 to U+DCFF, as os.fsdecode has it).
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -61,11 +71,13 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
     """
     try:
         _refuse_special(path, path.stat())  # before it is opened: that alone can set off a device
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             status = os.fstat(file.fileno())
             _refuse_special(path, status)
             if limit is not None and status.st_size > limit:
-                raise wrong(FormatError, str(path), "size", f"at most {limit} bytes", f"{status.st_size} bytes")
+                raise wrong(
+                    FormatError, str(path), "size", f"at most {limit} bytes", f"{status.st_size} bytes"
+                )
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(f"{path}: file is missing", path=str(path)) from None
@@ -87,7 +99,9 @@ def parse_json(data: bytes, path: str) -> Any:
         if _SURROGATE.search(text):
             _refuse_surrogates(value)
     except RecursionError:
-        raise FormatError(f"{path}: not JSON that fastinet reads: it is nested too deeply", path=path) from None
+        raise FormatError(
+            f"{path}: not JSON that fastinet reads: it is nested too deeply", path=path
+        ) from None
     except ValueError as e:  # JSON's and UTF-8's errors, and numbers of thousands of digits
         raise FormatError(f"{path}: not JSON: {e}", path=path) from None
     return value

@@ -48,7 +48,9 @@ def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
         return None
     if type(told) is not list or len(told) != shards:
         found = f"{len(told)}" if type(told) is list else told
-        raise wrong(FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found)
+        raise wrong(
+            FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found
+        )
     for number, row in enumerate(told):
         extension = member(row, "extension", str, str(path), f"[{number}]")
         others = member(row, "others", dict, str(path), f"[{number}]")

@@ -66,13 +66,13 @@ class SplitReport:
         Raises:
             FormatError: it is no such report; `path` is named.
         """
-        counts = [member(told, name, int, path) for name in _COUNTS]
+        counts = {name: member(told, name, int, path) for name in _COUNTS}
         kinds = member(told, "remarks", dict, path)
         remarks = {kind: member(row, "count", int, path, f"remarks.{kind}") for kind, row in kinds.items()}
         examples = {kind: _texts(row, "examples", path, f"remarks.{kind}") for kind, row in kinds.items()}
         notes = member(told, "notes", dict, path)
         return cls(
-            *counts, remarks=remarks, examples=examples, bad=_pairs(told, "bad", path),
+            **counts, remarks=remarks, examples=examples, bad=_pairs(told, "bad", path),
             notes={kind: _texts(notes, kind, path, "notes") for kind in notes},
             box_problems=_pairs(told, "box_problems", path),
         )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.conversion.keys import kept_key
 from fastinet.conversion.names import name_of, read_names
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
@@ -67,11 +68,13 @@ def _of_shard(
     tar = spec[0]
     shard = _core.ShardedDataset([spec])  # mapped only while it is read
     members = _core.scan_tar(os.fsencode(tar))[0]
-    found = {r.key: r for r in records_of(((name, (o, size)) for name, o, size in members), Counter())}
+    records = records_of(((name, (o, size)) for name, o, size in members), Counter())
+    found = {r.image[0]: r for r in records if r.image is not None}
+    places = shard.facts(0, len(shard))["payload_offset"].tolist()
     with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
         for record in (Record(shard.record(i - first), i) for i in wanted):
-            parts = found.get(record.key)
-            if parts is None or parts.image is None:
+            parts = found.get(places[record.index - first])
+            if parts is None or parts.image is None or record.key not in (parts.key, kept_key(parts.key)):
                 raise FormatError(f"{tar}: record {record.key}: in the sidecar, but not in the tar",
                                   path=tar, key=record.key)  # fmt: skip
             member = PurePosixPath(parts.name)

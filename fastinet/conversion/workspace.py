@@ -120,7 +120,10 @@ class Workspace:
     def _read(self, name: str) -> Any:
         try:
             return json.loads(self.store.read(name) or b"")
-        except (ValueError, RecursionError):  # not there, or cut short by a crash of the machine: as if it had not been written
+        except (
+            ValueError,
+            RecursionError,
+        ):  # not there, or cut short by a crash of the machine: as if it had not been written
             return None
 
 

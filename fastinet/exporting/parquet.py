@@ -12,7 +12,7 @@ from fastinet.conversion.stored import StoredRecord
 from fastinet.conversion.voc import BoxSet
 from fastinet.dataset import Dataset
 from fastinet.errors import UnsupportedError
-from fastinet.exporting.chosen import Chosen, folders_of
+from fastinet.exporting.chosen import Chosen, file_name_of, folders_of
 from fastinet.progress import Meter
 
 __all__ = ["write_parquet"]
@@ -126,7 +126,7 @@ def _table(
 
 def _path(stored: StoredRecord, dataset: Dataset) -> str:
     """The source's path of the image; the record's escaped key where that is not UTF-8."""
-    path = "/".join([*folders_of(stored, dataset), stored.file_name])
+    path = "/".join([*folders_of(stored, dataset), file_name_of(stored, dataset)])
     try:
         path.encode()
     except UnicodeEncodeError:

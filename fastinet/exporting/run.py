@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,6 +94,10 @@ def _datasets(src: Path, split: str | None) -> list[Dataset]:
     if not found:
         there = ", ".join(dataset.split for dataset in datasets)
         raise ArgumentError(f"{src}: no split {split!r} here, only: {there}", path=str(src))
+    repeated = [name for name, count in Counter(dataset.split for dataset in found).items() if count > 1]
+    if repeated:
+        where = ", ".join(str(dataset.path) for dataset in found if dataset.split == repeated[0])
+        raise ArgumentError(f"{src}: several splits are called {repeated[0]!r}: {where}", path=str(src))
     return found
 
 
@@ -102,7 +107,7 @@ def _staging(target: Path) -> Iterator[Path]:
     staging = target.parent / f".{target.name}.fastinet-export"
     with os_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)
-        lock = os.open(staging, os.O_RDONLY)
+        lock = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)  # it is emptied
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -110,7 +115,7 @@ def _staging(target: Path) -> Iterator[Path]:
                 raise StateError(f"{target}: another process is exporting to it", path=str(target)) from None
             try:
                 for entry in staging.iterdir():
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
                 yield staging
                 os.sync()
                 staging.rename(target)

@@ -16,7 +16,7 @@ _LISTED = 100
 
 
 def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Iterator[FastinetError]:
-    """The first hundred. Within one shard they are told where it is checked; tars of others may repeat keys."""
+    """The first hundred. Those of one shard are told where it is checked; tars of others may repeat keys."""
     if not converted(split.manifest):
         return
     numbers = records.numbers_of(split)
@@ -30,10 +30,10 @@ def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Itera
         except FastinetError:
             continue  # told where the shard is checked
         if first.key == second.key:  # and not only their hashes
-            where = f"record {first.number} of {first.shard}"
+            where = f"{second.shard}: record {second.number} ({second.key})"
+            expected = "one that no other record of the split has"
+            there = f"that of record {first.number} of {first.shard}"
             yield FormatError(
-                f"{second.shard}: record {second.number} ({second.key}): key: expected one that no other record of "
-                f"the split has, found that of {where}",
-                path=second.shard, record=second.number, key=second.key,
-                expected="a key that no other record of the split has", found=f"that of {where}",
+                f"{where}: key: expected {expected}, found {there}", path=second.shard, record=second.number,
+                key=second.key, expected=expected, found=there,
             )  # fmt: skip

@@ -1,7 +1,7 @@
 """A sidecar against its tar: places, keys, labels and boxes, told by the members alone.
 
-The tar is read here by FORMAT.md's rules and not by the code that conversion and indexing use, so that a fault
-of theirs is not repeated.
+The tar is read here by FORMAT.md's rules and not by the code that conversion and indexing use, so that a
+fault of theirs is not repeated.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ class LabelRule(NamedTuple):
 
     Attributes:
         labels: by class name.
-        json: whether a ``.json`` tells the label where no ``.cls`` does, as for tars that were indexed in place.
+        json: whether a ``.json`` tells the label where no ``.cls`` does, as for tars indexed in place.
         chosen: whether it was told by other members, which the user named.
         skipped: whether images may be in a tar and not in its sidecar.
     """
@@ -100,7 +100,7 @@ def check_keys(sidecar: Sidecar, found: Found) -> None:
         try:
             _core.check_key(os.fsencode(key))
         except ArgumentError as e:
-            problem = str(e).replace("key of a record", "one that")
+            problem = "one that " + str(e).rpartition("key of a record ")[2]
             found(sidecar.wrong(record, "key", "one that FORMAT.md allows", problem))
         if first.setdefault(key, record) != record:
             other = f"that of record {first[key]}"
@@ -154,7 +154,9 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
     labels = sidecar.facts["label"].tolist()
     with open(sidecar.tar, "rb", buffering=0) as file:  # noqa: PTH123 - a name may hold any bytes
         handle = file.fileno()
-        for record, (offset, size, label, key) in enumerate(zip(offsets, sizes, labels, sidecar.keys, strict=True)):
+        for record, (offset, size, label, key) in enumerate(
+            zip(offsets, sizes, labels, sidecar.keys, strict=True)
+        ):
             group, extension, there = places.get(offset, (None, "", 0))
             if group is None or extension in ("cls", "json"):
                 what = f"a .{extension} member" if group else "none"
@@ -165,22 +167,27 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
                 found(sidecar.wrong(record, "size of the image's member", f"{there} bytes", f"{size} bytes"))
             if key != group.key and key != kept_key(group.key):
                 found(sidecar.wrong(record, "key", f"{group.key!r}, as in the tar", repr(key)))
-            content = {name: os.pread(handle, length, start)
-                       for name, (start, length) in group.members.items() if name in ("cls", "json")}  # fmt: skip
-            told = _Told(content)
-            with_json += "json" in content
+            fields = {name: place for name, place in group.members.items() if name in ("cls", "json")}
+            told = _Told({name: os.pread(handle, length, at) for name, (at, length) in fields.items()})
+            with_json += "json" in fields
             problem = "" if rule.chosen else told.label_problem(rule, label)
             if problem:
                 found(sidecar.wrong(record, "label", problem, str(label)))
             rows = sidecar.box_rows[ends[record] - sidecar.box_counts[record] : ends[record]].tolist()
             problem = told.box_problem(rule, sidecar.box_sizes[record].tolist(), rows)
             if problem:
-                found(sidecar.wrong(record, "boxes", problem, _brief([*sidecar.box_sizes[record].tolist(), rows])))
+                found(
+                    sidecar.wrong(
+                        record, "boxes", problem, _brief([*sidecar.box_sizes[record].tolist(), rows])
+                    )
+                )
     if not rule.skipped:
         for group in groups:
             if group.record < 0 and not group.members.keys().isdisjoint(IMAGE_EXTENSIONS):
-                found(FormatError(f"{sidecar.index}: record {group.key}: expected as in the tar, found nothing",
-                                  path=sidecar.index, key=group.key, expected="a record", found="none"))  # fmt: skip
+                found(FormatError(
+                    f"{sidecar.index}: key {group.key}: expected a record, as the tar has one, found none",
+                    path=sidecar.index, key=group.key, expected="a record", found="none",
+                ))  # fmt: skip
     return with_json
 
 
@@ -228,8 +235,10 @@ class _Told:
         wanted = there.get("rows") or []
         if wanted == rows and (not rows or [there.get("width"), there.get("height")] == size):
             return ""
-        return f"{_brief([there.get('width'), there.get('height'), wanted])}, as in .json" if wanted else (
-            "none, as in the tar"
+        return (
+            f"{_brief([there.get('width'), there.get('height'), wanted])}, as in .json"
+            if wanted
+            else ("none, as in the tar")
         )
 
 

@@ -105,7 +105,7 @@ class Fingerprints:
         has_payload: which of them could be read.
         perceptual: :mod:`fastinet.verification.perceptual` hash of each image, uint64.
         has_perceptual: which images have one: those that can be decoded and are not of a single colour.
-        keys: 64-bit hash of each key, good for this process only, int64; ``has_key``: those that could be read.
+        keys: hash of each key, good for this process only, int64; ``has_key``: those that could be read.
     """
 
     def __init__(self, records: int, payload: bool, perceptual: bool, keys: bool = False) -> None:

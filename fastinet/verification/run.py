@@ -16,9 +16,9 @@ from fastinet.cpus import available_cpus
 from fastinet.dataset import find_split
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError
 from fastinet.progress import meter
+from fastinet.verification.duplicate_keys import repeated_keys
 from fastinet.verification.duplicates import find_exact, find_perceptual
 from fastinet.verification.expectations import broken_expectations
-from fastinet.verification.duplicate_keys import repeated_keys
 from fastinet.verification.hamming import MAX_DISTANCE
 from fastinet.verification.members import LabelRule
 from fastinet.verification.records import Fingerprints, Records, Split
@@ -60,8 +60,8 @@ def verify(
     - each sidecar against its images: format, size, orientation. Of one image in 64, and at least 16 a shard
       (with `decode`: of all), entry points are compared with a fresh scan, and those whose header does not
       tell its size are decoded;
-    - the rules of FORMAT.md for keys, boxes, labels and the hierarchy; that no key comes twice in a split that
-      fastinet wrote; counts; ``names.json`` and ``report.json``.
+    - the rules of FORMAT.md for keys, boxes, labels and the hierarchy; that no key comes twice in a split
+      that fastinet wrote; counts; ``names.json`` and ``report.json``.
 
     Nothing stops at the first problem.
 
@@ -69,8 +69,8 @@ def verify(
     dataset is a known one, labels that contradict the image's name, and images that are there more than once,
     within a split or across splits. These are remarks, not problems, unless the arguments say otherwise.
 
-    Memory: 9 bytes a record for keys and for each kind of duplicates, and while they are searched, 16 bytes a record more
-    for exact and about 50 for perceptual ones.
+    Memory: 9 bytes a record for keys and for each kind of duplicates, and while they are searched, 16 bytes a
+    record more for exact and about 50 for perceptual ones.
 
     Args:
         path: a split's folder, or a folder of splits: then all of them.

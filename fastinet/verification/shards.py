@@ -207,7 +207,7 @@ def _decode(dataset: _core.ShardedDataset, stop: threading.Event) -> Iterator[Fa
         expected, found = f"{pixels.shape[1]}x{pixels.shape[0]}", f"{record.width}x{record.height}"
         if record.width and expected != found:
             yield FormatError(
-                f"{record.shard}: record {number} ({record.key}): decoded image has another size than recorded: "
+                f"{record.shard}: record {number} ({record.key}): recorded size is not the decoded image's: "
                 f"expected {expected}, found {found}",
                 path=record.shard, record=number, key=record.key, expected=expected, found=found,
             )  # fmt: skip

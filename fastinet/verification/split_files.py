@@ -39,7 +39,9 @@ def _of_hierarchy(split: Split) -> Iterator[FastinetError]:
     known = {c.name for c in contents.classes}
     for i, synset in enumerate(contents.synsets):
         if synset.name in known:
-            yield wrong(FormatError, path, f"synsets[{i}].name", "one that no class or synset has", synset.name)
+            yield wrong(
+                FormatError, path, f"synsets[{i}].name", "one that no class or synset has", synset.name
+            )
         known.add(synset.name)
     if not contents.synsets:  # they are optional; then any name may be a node
         return

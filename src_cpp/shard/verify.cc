@@ -48,8 +48,9 @@ VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
   attempt(
       [&] {
         if (shard->recorded_tar_xxh3() == tar_xxh3) return;
-        throw Error(ErrorKind::kChecksum, "sidecar was made for another shard than the manifest names",
-                    {.expected = "XXH3 " + hash_text(tar_xxh3), .found = hash_text(shard->recorded_tar_xxh3())});
+        throw Error(
+            ErrorKind::kChecksum, "sidecar was made for another shard than the manifest names",
+            {.expected = "XXH3 " + hash_text(tar_xxh3), .found = hash_text(shard->recorded_tar_xxh3())});
       },
       {.path = spec.index_path});
   return counts;

@@ -222,8 +222,16 @@ def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) 
             sound_report.replace('"bad": []', '"bad": [{"file": 1, "reason": "?"}]'),
             r"report\.json: bad\[0\]\.file: expected a string, found 1; remove it",
         ),
-        ("names.json", "[]", r"names\.json: the top level: expected a list of 1 objects, one a shard, found 0"),
-        ("names.json", '[{"extension": 1, "others": {}}]', r"names\.json: \[0\]\.extension: expected a string, found 1"),
+        (
+            "names.json",
+            "[]",
+            r"names\.json: the top level: expected a list of 1 objects, one a shard, found 0",
+        ),
+        (
+            "names.json",
+            '[{"extension": 1, "others": {}}]',
+            r"names\.json: \[0\]\.extension: expected a string, found 1",
+        ),
     ]:
         before = (train / name).read_text()
         (train / name).write_text(text)

@@ -12,9 +12,9 @@ struct EntryPointFault {
   std::string expected, found;
 };
 
-// Looks for what is wrong with the entry points of `file`, a whole JPEG file. `scan`: decodes the entropy-coded
-// data and compares each entry with it; else only their form is checked. Entry points of another version
-// than this code's are hints that it does not use, and pass. Never throws for bad data.
+// Looks for what is wrong with the entry points of `file`, a whole JPEG file. `scan`: decodes the
+// entropy-coded data and compares each entry with it; else only their form is checked. Entry points of
+// another version than this code's are hints that it does not use, and pass. Never throws for bad data.
 EntryPointFault find_entry_point_fault(Bytes file, Bytes entry_points, bool scan);
 
 }  // namespace fastinet::jpeg
