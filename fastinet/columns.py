@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from fastinet.dataset_files import (
     HASH,
     MAX_JSON_BYTES,
     member,
+    open_regular,
     parse_json,
     read_bytes,
     refuse_version,
@@ -34,7 +35,7 @@ from fastinet.dataset_files import (
 from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, ShardIOError
 from fastinet.manifest import Manifest
 
-__all__ = ["FILE_NAME", "Column", "Kind", "StoredColumn", "attach", "detach", "read"]
+__all__ = ["FILE_NAME", "Column", "Kind", "StoredColumn", "attach", "describe", "detach", "read"]
 
 FILE_NAME = "columns.json"
 FORMAT_VERSION = 1
@@ -153,6 +154,22 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
     return stored
 
 
+def describe(folder: Path, stored: StoredColumn) -> tuple[str, tuple[int, ...], int]:
+    """Type and shape of a column's values, and the bytes that its files take; the values stay unread.
+
+    Raises:
+        FormatError, MissingFileError, ShardIOError: of its files.
+    """
+    told = []
+    for part in sorted(stored.files, reverse=True):  # values before offsets
+        path = folder / stored.files[part][0]
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            told.append((*_npy_head(file, size, path), size))
+    dtype, shape, *_ = told[0]
+    return str(dtype), shape, sum(size for *_, size in told)
+
+
 def attach(
     folder: Path, manifest: Manifest, name: str, kind: Kind, values: npt.NDArray[Any],
     offsets: npt.NDArray[np.int64] | None, replace: bool,
@@ -234,8 +251,23 @@ def _load(folder: Path, stored: StoredColumn, part: str) -> npt.NDArray[Any]:
 
 def _parse_npy(data: bytes, path: Path) -> npt.NDArray[Any]:
     """The array of at least one dimension in the bytes of a .npy file, read-only, not copied."""
+    file = io.BytesIO(data)
+    dtype, shape, in_columns = _npy_head(file, len(data), path)
+    start = file.tell()
     try:
-        file = io.BytesIO(data)
+        values = np.frombuffer(data, dtype, offset=start) if start < len(data) else np.zeros(0, dtype)
+        return values.reshape(shape, order="F" if in_columns else "C")
+    except (ValueError, OverflowError):  # too many dimensions, or too long ones beside an empty one
+        raise wrong(FormatError, str(path), "shape", "one that NumPy can hold", str(shape)) from None
+
+
+def _npy_head(file: IO[bytes], size: int, path: Path) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    """Type, shape and whether the first index runs fastest, of a .npy file of `size` bytes, read up to there.
+
+    Raises:
+        FormatError: no such file, or one that is no part of a column.
+    """
+    try:
         version = np.lib.format.read_magic(file)
         if version == (1, 0):
             shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
@@ -245,14 +277,10 @@ def _parse_npy(data: bytes, path: Path) -> npt.NDArray[Any]:
         raise FormatError(f"{path}: not a .npy file: {e}", path=str(path)) from None
     if not _DTYPES.match(dtype.str) or dtype.subdtype is not None:
         raise wrong(FormatError, str(path), "values", "numbers or bools, little-endian", str(dtype))
-    size, there = math.prod(shape) * dtype.itemsize, len(data) - file.tell()
-    if not shape or min(shape) < 0 or size != there:
+    there = size - file.tell()
+    if not shape or min(shape) < 0 or math.prod(shape) * dtype.itemsize != there:
         raise wrong(FormatError, str(path), "shape", f"one of {there} bytes", str(shape))
-    try:
-        values = np.frombuffer(data, dtype, offset=file.tell()) if there else np.zeros(0, dtype)
-        return values.reshape(shape, order="F" if in_columns else "C")
-    except (ValueError, OverflowError):  # too many dimensions, or too long ones beside an empty one
-        raise wrong(FormatError, str(path), "shape", "one that NumPy can hold", str(shape)) from None
+    return dtype, shape, in_columns
 
 
 def _problem_of_rows(kind: Kind, values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> str:

@@ -9,11 +9,12 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
-from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
+from fastinet.errors import FastinetError, FormatError, MissingFileError, ShardIOError, UnsupportedError
 
 __all__ = [
     "HASH",
@@ -58,33 +59,42 @@ def is_there(path: Path) -> bool:
     return True
 
 
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """A regular file, opened for reading. Never waits for what is none, such as a FIFO.
+
+    Raises:
+        MissingFileError: nothing is there.
+        FormatError: something else than a regular file.
+        ShardIOError: the operating system refused, or does so within the block.
+    """
+    try:
+        _refuse_special(path, path.stat())  # before it is opened: that alone can set off a device
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            _refuse_special(path, os.fstat(file.fileno()))
+            yield file
+    except FastinetError:
+        raise
+    except (FileNotFoundError, NotADirectoryError):
+        raise MissingFileError(f"{path}: file is missing", path=str(path)) from None
+    except OSError as e:
+        raise _refused(path, e) from None
+
+
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
-    """The content of a regular file. Never waits for what is none, such as a FIFO.
+    """The content of a regular file.
 
     Args:
         limit: most bytes that it may have; None: any number.
 
     Raises:
-        MissingFileError: nothing is there.
-        FormatError: something else than a regular file, or a longer one.
-        ShardIOError: the operating system refused.
+        FormatError: it is longer. Further errors are those of `open_regular`.
     """
-    try:
-        _refuse_special(path, path.stat())  # before it is opened: that alone can set off a device
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            status = os.fstat(file.fileno())
-            _refuse_special(path, status)
-            if limit is not None and status.st_size > limit:
-                raise wrong(
-                    FormatError, str(path), "size", f"at most {limit} bytes", f"{status.st_size} bytes"
-                )
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        raise MissingFileError(f"{path}: file is missing", path=str(path)) from None
-    except OSError as e:
-        if isinstance(e, (MissingFileError, ShardIOError)):
-            raise
-        raise _refused(path, e) from None
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if limit is not None and size > limit:
+            raise wrong(FormatError, str(path), "size", f"at most {limit} bytes", f"{size} bytes")
+        return file.read()
 
 
 def parse_json(data: bytes, path: str) -> Any:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from fastinet import __version__, _core, manifest
 from fastinet.conversion.tar_records import boxes_of, label_of, records_of
+from fastinet.dataset_files import is_there, open_regular
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 
@@ -186,11 +187,11 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
     if repeated:
         raise ArgumentError(f"{repeated[0]}: two tars need the same sidecar", path=str(repeated[0]))
     for target in targets:
-        if target.exists() and not _starts_with(target, _MAGIC):
+        if is_there(target) and not _starts_with(target, _MAGIC):
             raise ArgumentError(
                 f"{target}: exists and is no sidecar of fastinet; name another folder (dst)", path=str(target)
             )
-    if (folder / manifest.FILE_NAME).exists():
+    if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
         except FormatError as e:
@@ -200,7 +201,7 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(magic)) == magic
 
 
