@@ -117,7 +117,7 @@ def mutated(value: Any, rng: random.Random) -> Any:
             return value
         container, key = rng.choice(found)
         deep: Any = rng.choice(HUGE)
-        for _ in range(rng.choice((1, 2, 40, 600))):
+        for _ in range(rng.choice((1, 2, 40, 200))):
             deep = [deep] if rng.random() < 0.5 else {"name": deep}
         choice = rng.randrange(6)
         if choice == 0:
