@@ -153,7 +153,9 @@ def verify(path: Path, json_file: Path | None, **options: Any) -> None:
         click.echo(f"fastinet: {problem}", err=True)
     if report.problem_count > _PROBLEMS_SHOWN:
         more = report.problem_count - _PROBLEMS_SHOWN
-        click.echo(f"fastinet: ... and {more:,} more problems; --json FILE lists up to 100 a shard", err=True)
+        click.echo(
+            f"fastinet: ... and {more:,} more problems; --json FILE lists up to 1,000 a shard", err=True
+        )
     _print(report)
     rate = report.payload_bytes / 1e6 / max(report.seconds, 1e-6)
     click.echo(

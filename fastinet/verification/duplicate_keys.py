@@ -19,14 +19,14 @@ def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Itera
     """The first hundred. Those of one shard are told where it is checked; tars of others may repeat keys."""
     if not converted(split.manifest):
         return
-    numbers = records.numbers_of(split)
-    numbers = numbers[prints.has_key[numbers]]
+    place = records.range_of(split)
+    numbers = np.flatnonzero(prints.has_key[place]) + place.start  # not so many as a false manifest says
     numbers = numbers[np.argsort(prints.keys[numbers], kind="stable")]
     same = np.flatnonzero(prints.keys[numbers[1:]] == prints.keys[numbers[:-1]])
     shards = np.searchsorted(records.ends, numbers, side="right")
     for i in same[shards[same] != shards[same + 1]][:_LISTED].tolist():
         try:
-            first, second = (records.record(int(numbers[place])) for place in (i, i + 1))
+            first, second = (records.record(int(numbers[at])) for at in (i, i + 1))
         except FastinetError:
             continue  # told where the shard is checked
         if first.key == second.key:  # and not only their hashes

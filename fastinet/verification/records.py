@@ -58,10 +58,10 @@ class Records:
     def __len__(self) -> int:
         return int(self._starts_of_splits[-1])
 
-    def numbers_of(self, split: Split) -> npt.NDArray[np.int64]:
-        """Of the records of a split."""
+    def range_of(self, split: Split) -> slice:
+        """The numbers of a split's records."""
         place = self.splits.index(split)
-        return np.arange(self._starts_of_splits[place], self._starts_of_splits[place + 1])
+        return slice(int(self._starts_of_splits[place]), int(self._starts_of_splits[place + 1]))
 
     def splits_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Place in `splits` of the split of each record."""

@@ -187,7 +187,7 @@ class VerifyReport:
         splits: number of manifests.
         shards, records, payload_bytes: what could be read and was checked.
         decoded: images that were decoded.
-        problems: every fault (of a shard with many, the first hundred), as the error that reading there
+        problems: every fault (of a shard with many, the first thousand), as the error that reading there
             would raise, and an :class:`~fastinet.errors.ExpectationError` for all that the caller said should
             not be; empty: all is well.
         seconds: it took.

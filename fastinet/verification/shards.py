@@ -23,7 +23,7 @@ from fastinet.verification.tally import Tally
 __all__ = ["ShardResult", "ShardTask", "check_shard"]
 
 _CHUNK = 64  # images decoded between two looks at whether to go on
-_LISTED = 100  # problems that are kept of a shard; the others are counted
+_LISTED = 1000  # problems that are kept of a shard; the others are counted
 # Of each shard at least so many images are scanned to their last bit, evenly spread, and one in _EVERY.
 _SCANNED, _EVERY = 16, 64
 

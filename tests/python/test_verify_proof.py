@@ -358,19 +358,19 @@ def test_names_json_names_only_records_that_are_there(split: Path) -> None:
 
 
 def test_many_problems_are_counted_and_some_are_listed(tmp_path: Path) -> None:
-    split = write_split(tmp_path / "train", [(f"{i}", b"%d" % i, 0) for i in range(150)], per_shard=150)
+    split = write_split(tmp_path / "train", [(f"{i}", b"%d" % i, 0) for i in range(1100)], 1100)
     forgery = Forgery(split)
-    for record in range(150):
+    for record in range(1100):
         forgery.set(record, "label", 1)
     forgery.save()
     report = verify(split)
-    assert (len(report.problems), report.problem_count, report.ok) == (100, 150, False)
-    assert report.to_json()["problem_count"] == 150
+    assert (len(report.problems), report.problem_count, report.ok) == (1000, 1100, False)
+    assert report.to_json()["problem_count"] == 1100
     done = CliRunner().invoke(cli, ["verify", str(split)])
     assert done.exit_code == 3
     assert f"{split}/train-000000.idx: record 0 (0): label: expected 0, as in .cls, found 1" in done.output
-    assert "... and 130 more problems" in done.output
-    assert ": 150 problem(s)" in done.output
+    assert "... and 1,080 more problems" in done.output
+    assert ": 1,100 problem(s)" in done.output
 
 
 def test_records_with_and_without_annotations_are_remarked_on(split: Path, tmp_path: Path) -> None:
