@@ -25,6 +25,8 @@ from fastinet.manifest import Manifest
 __all__ = ["LabelRule", "Sidecar", "check_boxes", "check_keys", "check_members"]
 
 _KEY_AND_EXTENSION = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)\Z", re.DOTALL)
+# What operating systems leave in tars, and WebDataset's metadata: no records.
+_NO_RECORD = re.compile(r"(?:.*/)?(?:\._[^/]*|__MACOSX/.*|__[^/]*__(?:/.*)?)\Z", re.DOTALL)
 _FLAGS = 0b111  # of a box
 _MAX_SIDE = 1 << 24
 
@@ -36,14 +38,16 @@ class LabelRule(NamedTuple):
 
     Attributes:
         labels: by class name.
-        json: whether a ``.json`` tells the label where no ``.cls`` does, as for tars indexed in place.
-        chosen: whether it was told by other members, which the user named.
+        fields: extensions of the members that tell the label, the first that is there.
+        as_column: whether an attached column has what they tell, and all labels are -1.
+        converted: whether fastinet wrote the tars, with labels in ``.cls`` alone.
         skipped: whether images may be in a tar and not in its sidecar.
     """
 
     labels: Mapping[str, int]
-    json: bool
-    chosen: bool
+    fields: tuple[str, ...]
+    as_column: bool
+    converted: bool
     skipped: bool
 
     @classmethod
@@ -51,9 +55,13 @@ class LabelRule(NamedTuple):
         """As the manifest says that it was made."""
         told = contents.created_by.get("options")
         options = told if isinstance(told, dict) else {}
-        labels = {c.name: label for label, c in enumerate(contents.classes)}
-        fields = any(options.get(name) is not None for name in ("label_field", "image_field"))
-        return cls(labels, not converted(contents), fields, fields or options.get("on_bad") == "skip")
+        chosen = options.get("label_field")
+        fields = tuple(map(str, chosen)) if chosen and isinstance(chosen, list) else ("cls", "json")
+        whole = converted(contents)
+        return cls(
+            {c.name: label for label, c in enumerate(contents.classes)}, ("cls",) if whole else fields,
+            bool(options.get("labels_as")), whole, options.get("on_bad") == "skip",
+        )  # fmt: skip
 
 
 def converted(contents: Manifest) -> bool:
@@ -137,6 +145,11 @@ class _Group:
     members: dict[str, tuple[int, int]] = field(default_factory=dict)
     record: int = -1  # whose payload is one of them
 
+    @property
+    def images(self) -> bool:
+        """Whether a member has an image's extension."""
+        return not self.members.keys().isdisjoint(IMAGE_EXTENSIONS)
+
 
 def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
     """Compares each record with the members of its tar.
@@ -167,10 +180,10 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
                 found(sidecar.wrong(record, "size of the image's member", f"{there} bytes", f"{size} bytes"))
             if key != group.key and key != kept_key(group.key):
                 found(sidecar.wrong(record, "key", f"{group.key!r}, as in the tar", repr(key)))
-            fields = {name: place for name, place in group.members.items() if name in ("cls", "json")}
-            told = _Told({name: os.pread(handle, length, at) for name, (at, length) in fields.items()})
-            with_json += "json" in fields
-            problem = "" if rule.chosen else told.label_problem(rule, label)
+            read = {name: group.members[name] for name in (*rule.fields, "json") if name in group.members}
+            told = _Told({name: os.pread(handle, length, at) for name, (at, length) in read.items()})
+            with_json += "json" in read
+            problem = told.label_problem(rule, label)
             if problem:
                 found(sidecar.wrong(record, "label", problem, str(label)))
             rows = sidecar.box_rows[ends[record] - sidecar.box_counts[record] : ends[record]].tolist()
@@ -183,7 +196,7 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
                 )
     if not rule.skipped:
         for group in groups:
-            if group.record < 0 and not group.members.keys().isdisjoint(IMAGE_EXTENSIONS):
+            if group.record < 0 and group.images and not _NO_RECORD.match(group.key):
                 found(FormatError(
                     f"{sidecar.index}: key {group.key}: expected a record, as the tar has one, found none",
                     path=sidecar.index, key=group.key, expected="a record", found="none",
@@ -195,51 +208,59 @@ class _Told:
     """What a record's own members say of it."""
 
     def __init__(self, content: Mapping[str, bytes]) -> None:
-        self._cls = content.get("cls")
-        self._json: Any = None
-        self._has_json = "json" in content
-        if content.get("json"):
-            try:
-                self._json = json.loads(content["json"])
-            except (ValueError, RecursionError):
-                self._json = None  # FORMAT.md promises an object; others keep what they like there
+        self._content = content
 
     def label_problem(self, rule: LabelRule, label: int) -> str:
         """What was expected instead of `label`; "" where it is right."""
-        told: Any = None
-        if self._cls is not None:
-            told = self._cls.decode(errors="replace").strip()
-        elif rule.json:
-            told = self._json
-            if isinstance(told, dict):
-                told = told.get("label", told.get("cls"))
-            if type(told) not in (int, str):
-                told = None
-        if told is None:
-            return "" if label == -1 else "-1, as the tar has no label"
+        if rule.as_column:
+            return "" if label == -1 else "-1, as a column has the labels"
+        for name in rule.fields:
+            told = self._label_in(name)
+            if told is not None:
+                right = label == _number(told) or (isinstance(told, str) and label == rule.labels.get(told))
+                return "" if right else f"{_brief(told)}, as in .{name}"
+        return "" if label == -1 else "-1, as the tar has no label"
+
+    def _label_in(self, name: str) -> Any:
+        """The number or text of a member; None: it has none."""
+        if name not in self._content:
+            return None
+        if name.rpartition(".")[2] != "json":
+            return self._content[name].decode(errors="replace").strip()
+        told = self._json(name)
+        told = told.get("label", told.get("cls")) if isinstance(told, dict) else told
+        return told if type(told) in (int, float, str) else None
+
+    def _json(self, name: str) -> Any:
         try:
-            number = int(told) if len(str(told)) < 12 else None
-        except ValueError:
-            number = None
-        where = ".cls" if self._cls is not None else ".json"
-        if label == number or (isinstance(told, str) and label == rule.labels.get(told)):
-            return ""
-        return f"{_brief(told)}, as in {where}"
+            return json.loads(self._content.get(name, b"null"))
+        except (ValueError, RecursionError):
+            return None  # FORMAT.md promises an object; others keep what they like there
 
     def box_problem(self, rule: LabelRule, size: list[int], rows: list[list[int]]) -> str:
         """What was expected instead of these boxes; "" where they are right."""
-        told = self._json.get("boxes") if isinstance(self._json, dict) else None
-        if not isinstance(told, dict) and self._has_json and not rule.json:
+        whole = self._json("json")
+        told = whole.get("boxes") if isinstance(whole, dict) else None
+        if not isinstance(told, dict) and "json" in self._content and rule.converted:
             return ""  # annotations of the source's own, beside boxes that came from elsewhere
         there = told if isinstance(told, dict) else {}
         wanted = there.get("rows") or []
         if wanted == rows and (not rows or [there.get("width"), there.get("height")] == size):
             return ""
-        return (
-            f"{_brief([there.get('width'), there.get('height'), wanted])}, as in .json"
-            if wanted
-            else ("none, as in the tar")
-        )
+        if not wanted:
+            return "none, as in the tar"
+        return f"{_brief([there.get('width'), there.get('height'), wanted])}, as in .json"
+
+
+def _number(told: float | str) -> int | None:
+    """The class that a number stands for, also where a table wrote it as 3.0; -1 for NaN: no class."""
+    try:
+        value = float(told)
+    except (ValueError, OverflowError):
+        return None
+    if value != value:
+        return -1
+    return int(value) if value.is_integer() else None
 
 
 def _grouped(tar: str) -> tuple[list[_Group], dict[int, tuple[_Group, str, int]]]:

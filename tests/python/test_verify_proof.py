@@ -283,6 +283,19 @@ def test_labels_of_indexed_tars_are_told_by_name_or_json(tmp_path: Path) -> None
     ]
 
 
+def test_labels_come_from_the_members_that_the_manifest_says_were_chosen(tmp_path: Path) -> None:
+    members = {"a.jpg": small_jpeg(1), "a.cls": b"1", "a.truth.json": b'{"label": 0.0}'}
+    folder = indexed(tmp_path / "x", members)
+    contents = manifest.read(folder)
+    for options, problem in [
+        ({"label_field": ["truth.json"]}, "label: expected 0.0, as in .truth.json, found 1"),
+        ({"label_field": ["other", "cls"]}, ""),
+        ({"labels_as": "truth"}, "label: expected -1, as a column has the labels, found 1"),
+    ]:
+        manifest.write(folder, replace(contents, created_by={"source": "webdataset", "options": options}))
+        assert [text.partition("(a): ")[2] for text in told(folder)] == [problem] * bool(problem)
+
+
 def test_an_image_of_the_tar_that_the_sidecar_lacks_is_a_problem(tmp_path: Path) -> None:
     folder = indexed(tmp_path / "x", {f"{i}.jpg": small_jpeg(i) for i in range(3)})
     writer = _core.IndexWriter(str(folder / "x-000000.tar"))
