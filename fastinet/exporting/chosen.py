@@ -14,7 +14,7 @@ from fastinet.conversion.stored import StoredRecord, stored_records
 from fastinet.dataset import Dataset
 from fastinet.errors import FormatError
 
-__all__ = ["Chosen", "component", "file_name_of", "folders_of", "write_file"]
+__all__ = ["Chosen", "class_of", "component", "file_name_of", "folders_of", "write_file"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,23 @@ def folders_of(stored: StoredRecord, dataset: Dataset) -> list[str]:
     """The folders that a record's key names, as they were in the source."""
     parts = stored.record.key.split("/")[:-1]
     return [component(_core.unescape_key(part), dataset.path, stored) for part in parts]
+
+
+def class_of(stored: StoredRecord, dataset: Dataset) -> str | None:
+    """The name of a record's class; None: it has none.
+
+    Raises:
+        FormatError: the manifest has no class for its label; the record is named.
+    """
+    record = stored.record
+    if not -1 <= record.label < len(dataset.classes):
+        expected = f"-1 to {len(dataset.classes) - 1}"
+        raise FormatError(
+            f"{dataset.path}: record {record.index} ({record.key}): label: expected {expected}, found "
+            f"{record.label}", path=str(dataset.path), record=record.index, key=record.key,
+            expected=expected, found=str(record.label),
+        )  # fmt: skip
+    return None if record.label < 0 else dataset.classes[record.label].name
 
 
 def file_name_of(stored: StoredRecord, dataset: Dataset) -> str:

@@ -351,6 +351,16 @@ def test_escaped_separators_in_keys_and_names_are_refused(source: Path, tmp_path
         export(tmp_path / "whole", tmp_path / "out")
 
 
+@pytest.mark.parametrize("to", ["imagefolder", "parquet"])
+def test_a_label_without_a_class_is_refused_by_record_and_key(tmp_path: Path, to: str) -> None:
+    split = write_split(tmp_path / "data", jpeg_items(3, classes=3), classes=2)
+    with pytest.raises(
+        errors.FormatError, match=r"record 2 \(.*\): label: expected -1 to 1, found 2"
+    ) as caught:
+        export(split, tmp_path / "out", to=to)
+    assert (caught.value.record, caught.value.key) == (2, "n00000002/image 2")
+
+
 def test_a_line_break_in_a_class_name_would_shift_the_labels_of_the_list(tmp_path: Path) -> None:
     split = write_split(tmp_path / "data", jpeg_items(1), classes=["a\nb", "c", "d", "e"])
     with pytest.raises(errors.FormatError, match="class 0: expected a name of one line"):
