@@ -21,6 +21,7 @@ from wordnet_files import write_wordnet
 import fastinet
 from fastinet import Dataset, _core, columns, convert, errors, export, inspect
 from fastinet.dataset_files import parse_json, read_bytes, read_json
+from fastinet.index import index
 
 FILES = ("dataset.json", "columns.json", "names.json", "report.json")
 HUGE = (0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 10**300, 1e300, 0.5, True, None, "", "x" * 5000)
@@ -333,3 +334,34 @@ def test_a_circle_in_the_hierarchy_is_a_format_error_of_the_manifest(folder: Pat
         errors.FormatError, match=r"dataset\.json: hierarchy: the edges through .* form a circle"
     ):
         _ = Dataset(folder).hierarchy
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("v.json", BAD_TEXTS["deep lists"][0]), ("v.json", BAD_TEXTS["a huge number"][0]),
+     ("v.npy", NPY["an unfinished header"]), ("v.npy", NPY["a shape beyond integers"])],
+)  # fmt: skip
+def test_malformed_values_to_attach_are_a_format_error(
+    folder: Path, tmp_path: Path, name: str, data: bytes
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(errors.FormatError, match=rf"{name}: not a valid \.\w+ file: "):
+        Dataset(folder).attach("v", tmp_path / name, order="records")
+
+
+@pytest.mark.timeout(60)
+def test_an_index_is_not_written_over_a_fifo_nor_waits_for_it(folder: Path, tmp_path: Path) -> None:
+    tar = shutil.copy(folder / "train-000000.tar", tmp_path / "x.tar")
+    os.mkfifo(tmp_path / "x.idx")
+    with pytest.raises(errors.FormatError, match=r"x\.idx: expected a regular file, found a FIFO"):
+        index(tar)
+
+
+@pytest.mark.parametrize("name", ["../../precious", "/precious", "a/../../precious", 5])
+def test_a_journal_never_removes_what_lies_outside_of_its_place(tmp_path: Path, name: Any) -> None:
+    (tmp_path / "precious").write_text("kept")
+    write_tree(tmp_path / "src", {"a/1.jpg": small_jpeg(1)})
+    write_tree(tmp_path / "out" / "deeper", {".fastinet-convert/remove.json": json.dumps([name]).encode()})
+    with pytest.raises(errors.FormatError, match=r"remove\.json: .*: expected .*files.*, found "):
+        convert(tmp_path / "src", tmp_path / "out" / "deeper")
+    assert (tmp_path / "precious").read_text() == "kept"
