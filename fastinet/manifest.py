@@ -255,7 +255,7 @@ class _Reader:
         count = row.pop("count", None)
         if count is not None and (type(count) is not int or count < 0):
             raise self._error(f"{table}[{i}].count", "a count of 0 or more", count)
-        if row and nested_deeper(row, _MAX_DEPTH):
+        if not {dict, list}.isdisjoint(map(type, row.values())) and nested_deeper(row, _MAX_DEPTH):
             raise self._error(f"{table}[{i}]", f"at most {_MAX_DEPTH} levels", "more")
         return ClassInfo(name, tuple(words), gloss, row, count)
 
