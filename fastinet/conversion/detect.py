@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastinet.conversion.csv_list import CsvList
 from fastinet.conversion.fastinet_dataset import FastinetDataset
+from fastinet.conversion.fields import DEFAULT, Fields
 from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.imagenet21k import ImageNet21K, read_class_list
@@ -33,12 +34,15 @@ SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = 
     source.kind: source for source in (*_RECOGNISED, ImageFolder)
 }
 
+_WITH_FIELDS = {source.kind: source for source in (WebDataset, Parquet, CsvList, TFRecord)}
+
 
 def open_source(
     path: str | os.PathLike[str],
     kind: str | None = None,
     split: str | None = None,
     classes: Sequence[str] | str | os.PathLike[str] | None = None,
+    fields: Fields = DEFAULT,
 ) -> Source:
     """The source at `path`.
 
@@ -47,6 +51,7 @@ def open_source(
         kind: one of ``SOURCES``; None: recognised by looking.
         split: convert only this split, or name the only one; see each source.
         classes: for the whole ImageNet, the classes wanted, by label, or the path of a list of them.
+        fields: for sources whose records have named parts, which of these are image and label.
 
     Raises:
         ArgumentError: no such kind, or nothing there that a source knows.
@@ -56,6 +61,11 @@ def open_source(
     if kind is not None and kind not in SOURCES:
         raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
     kind = kind or _recognise(Path(path))
+    if fields != DEFAULT:
+        if kind not in _WITH_FIELDS or classes is not None:
+            raise ArgumentError(f"{path}: fields, columns and labels_as can be chosen of "
+                                f"{', '.join(_WITH_FIELDS)}, not of {kind}")  # fmt: skip
+        return _WITH_FIELDS[kind](path, split, fields)
     if classes is None:
         return SOURCES[kind](path, split)
     if kind == ImageFolder.kind:

@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, manifest
+from fastinet.columns import files_of
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, open_engine
+from fastinet.conversion.fields import DEFAULT, Fields
+from fastinet.conversion.label_column import packed
 from fastinet.conversion.layout import (
     REPORT,
     foreign_entries,
@@ -63,6 +66,9 @@ def convert(
     wordnet: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
     check_md5: bool = False,
+    image_field: str | Sequence[str] | None = None,
+    label_field: str | Sequence[str] | None = None,
+    labels_as: str | None = None,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -106,6 +112,13 @@ def convert(
             as the images' or all in one.
         check_md5: compare the archives, while they are read, with the MD5 sums that image-net.org publishes;
             where one differs, no dataset is made.
+        image_field: of WebDataset tars the field, of a table (CSV, Parquet) the column, of TFRecord files the
+            feature with the image (of a CSV, its path). Of several, the first that is there. None: see the
+            source.
+        label_field: the same for the label.
+        labels_as: for sources where the labels are no classes (fractions, several a record, texts): keep what
+            stands in their place as an attached column of this name (``Dataset.columns``), int64 or float64,
+            lists of these, or texts. Labels are then -1.
         progress: show progress on stderr.
 
     Raises:
@@ -122,6 +135,7 @@ def convert(
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
+    fields = Fields.chosen(image_field, label_field, labels_as)
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
     if is_url(src):
@@ -129,13 +143,15 @@ def convert(
             f"{src}: a source is read from a file system; only the destination can be a URL"
         )
     if isinstance(src, (str, os.PathLike)):
-        src = open_source(src, source, split, classes)
+        src = open_source(src, source, split, classes, fields)
+    elif fields != DEFAULT:
+        raise ArgumentError("image_field, label_field and labels_as are for a path as source")
     if boxes is not None:
         src = WithBoxes(src, boxes)
     store = open_store(dst)
     _keep_apart(src.location, store.location)
     _refuse_foreign(store)
-    job = _Job(src, store, settings, limits, shuffle, describe(src, wordnet))
+    job = _Job(src, store, settings, limits, shuffle, fields, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
@@ -167,6 +183,7 @@ class _Job:
         settings: WriteSettings,
         limits: ShardLimits,
         shuffle: int | None,
+        fields: Fields,
         description: Description,
     ) -> None:
         self.source = source
@@ -175,6 +192,7 @@ class _Job:
         self.settings = settings
         self.limits = limits
         self.shuffle = shuffle
+        self.fields = fields
         self.description = description
         self.surveys = {split: source.survey(split) for split in source.splits}
         counts = [survey.records for survey in self.surveys.values()]
@@ -226,12 +244,18 @@ class _Job:
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""
+        values = {split: tally.values for split, tally in self._tallies.items() if self.fields.labels_as}
+        columns = packed(values)
         for split, tally in self._tallies.items():
             self.store.check(workspace.run, split)
             self._require_shards(split, tally)
             self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
             self.store.write(f"{split}/{NAMES}", to_json(tally.names))
-            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(self._manifest(split, tally)))
+            described = self._manifest(split, tally)
+            if split in columns:
+                for name, data in files_of(described, self.fields.labels_as, columns[split]).items():
+                    self.store.write(f"{split}/{name}", data)
+            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(described))
         workspace.close()
 
     def _prepare_folders(self, workspace: Workspace) -> None:
@@ -277,6 +301,7 @@ class _Job:
             "short_side": recoding.short_side,
             "quality": recoding.quality,
             "normalise_odd": self.settings.normalise_odd,
+            **self.fields.options(),
             "metadata": self.description.digest,
         }
 

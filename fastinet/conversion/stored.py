@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.conversion.fields import Fields
 from fastinet.conversion.names import FILE, name_of
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
-from fastinet.conversion.tar_records import records_of
+from fastinet.conversion.tar_records import TarRecord, records_of, tar_order
 from fastinet.dataset import Dataset, Record, shard_specs
 from fastinet.errors import FormatError
 
@@ -47,6 +48,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         MissingFileError, ShardIOError: a file cannot be read.
     """
     names = _names(dataset.path / FILE)
+    fields = Fields.of_index(dataset.manifest.created_by)
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
         end = first + spec[2]
@@ -55,7 +57,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         else:
             wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
         if wanted:
-            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None)
+            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None, fields)
         first = end
 
 
@@ -64,24 +66,28 @@ def _of_shard(
     first: int,
     wanted: range | list[int],
     names: Mapping[str, Any] | None,
+    fields: Fields,
 ) -> Iterator[StoredRecord]:
     tar = spec[0]
     shard = _core.ShardedDataset([spec])  # mapped only while it is read
-    members = _core.scan_tar(os.fsencode(tar))[0]
-    found = {r.key: r for r in records_of(((name, (o, size)) for name, o, size in members), Counter())}
+    members = tar_order(*_core.scan_tar(os.fsencode(tar)))
+    found: dict[str, TarRecord[tuple[int, int]]] = {}
+    for parts in records_of(members, Counter(), fields):
+        if parts.image is not None:
+            found.setdefault(parts.key, parts)
     with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
         for record in (Record(shard.record(i - first), i) for i in wanted):
-            parts = found.get(record.key)
-            if parts is None or parts.image is None:
+            stored = found.get(record.key)
+            if stored is None or stored.image is None:
                 raise FormatError(f"{tar}: record {record.key}: in the sidecar, but not in the tar",
                                   path=tar, key=record.key)  # fmt: skip
-            member = PurePosixPath(parts.name)
+            member = PurePosixPath(stored.name)
             name = member.name if names is None else name_of(record.key, names, member.suffix)
             annotation = ""
-            if "json" in parts.fields:
-                offset, size = parts.fields["json"]
+            if "json" in stored.fields:
+                offset, size = stored.fields["json"]
                 annotation = _text(os.pread(file.fileno(), size, offset), tar, record.key)
-            yield StoredRecord(record, name, Extent(tar, *parts.image), annotation)
+            yield StoredRecord(record, name, Extent(tar, *stored.image), annotation)
 
 
 def _text(data: bytes, tar: str, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -87,6 +87,7 @@ class ShardResult:
         bad: origin and reason of every record that was left out, or kept although it is no image.
         box_problems: origin and reason of every box that was dropped or clipped.
         names: of the files, as ``names.py`` says.
+        values: of the records written, with ``labels_as``; empty where no record has any.
     """
 
     digest: str
@@ -95,13 +96,15 @@ class ShardResult:
     bad: tuple[tuple[str, str], ...]
     box_problems: tuple[tuple[str, str], ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict)
+    values: tuple[Any, ...] = ()
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
         problems = tuple((origin, reason) for origin, reason in note["box_problems"])
-        return cls(note["digest"], note["plan"], note["summary"], bad, problems, note["names"])
+        values = tuple(note["values"])
+        return cls(note["digest"], note["plan"], note["summary"], bad, problems, note["names"], values)
 
     def note(self) -> dict[str, Any]:
         """As JSON."""
@@ -112,6 +115,7 @@ class ShardResult:
             "bad": [list(entry) for entry in self.bad],
             "box_problems": [list(entry) for entry in self.box_problems],
             "names": dict(self.names),
+            "values": list(self.values),
         }
 
 
@@ -130,7 +134,7 @@ def execute(
         FastinetError: a bad file where the policy is "fail", or the disk refused.
     """
     settings = task.settings
-    bad: list[tuple[str, str]] = []
+    bad: list[tuple[Sample, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
             tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
@@ -151,16 +155,26 @@ def execute(
         for problem in sample.boxes.problems
     )
     result = ShardResult(
-        task.digest, task.plan.digest, summary, tuple(bad), problems, names_of(task.plan.samples)
-    )
+        task.digest, task.plan.digest, summary, tuple((sample.origin, reason) for sample, reason in bad),
+        problems, names_of(task.plan.samples), _values(task, bad),
+    )  # fmt: skip
     task.store.write(note_name(task.name), to_json(result.note()))
     return result
 
 
+def _values(task: ShardTask, bad: Sequence[tuple[Sample, str]]) -> tuple[Any, ...]:
+    """Of the samples that were written, in order; nothing where no sample has any."""
+    left_out = {sample.key for sample, _ in bad} if task.settings.on_bad == "skip" else set()
+    samples = task.plan.samples
+    if all(sample.value is None for sample in samples):
+        return ()
+    return tuple(sample.value for sample in samples if sample.key not in left_out)
+
+
 def _write(
     writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
-) -> list[tuple[str, str]]:
-    """Appends the chunk; returns the bad ones."""
+) -> list[tuple[Sample, str]]:
+    """Appends the chunk; returns the bad ones, with the reasons."""
     for sample in chunk:
         if sample.boxes is not None and sample.boxes.error and settings.on_bad == "fail":
             raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
@@ -170,12 +184,12 @@ def _write(
             for s in chunk
             if isinstance(s.payload, Extent)
         ]
-        return [(chunk[i].origin, reason) for i, reason in writer.add_extents(rows)]
+        return [(chunk[i], reason) for i, reason in writer.add_extents(rows)]
     bad = []
     for sample in chunk:
         reason = _write_one(writer, sample, settings)
         if reason:
-            bad.append((sample.origin, reason))
+            bad.append((sample, reason))
     return bad
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fastinet import _core
+from fastinet.conversion.fields import Fields
 from fastinet.conversion.tar_records import records_of
 from fastinet.dataset import shard_specs
 from fastinet.errors import FormatError
@@ -46,11 +47,15 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
 def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, shown: Meter) -> None:
     """All members of the records with those numbers, from one tar into another."""
     records = {record.key: record for record in map(chosen.dataset.__getitem__, wanted)}
+    fields = Fields.of_index(chosen.dataset.manifest.created_by)
     try:
         with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
-            members = ((member.name, member) for member in tar if member.isfile())
-            for parts in records_of(members, Counter()):
-                record = records.pop(parts.key, None)
+            members = (
+                (member.name, member if member.isfile() else "folder" if member.isdir() else "no file")
+                for member in tar
+            )
+            for parts in records_of(members, Counter(), fields):
+                record = records.pop(parts.key, None) if parts.image is not None else None
                 if record is None or parts.image is None:
                     continue
                 size = len(record.payload)  # compares its checksum
