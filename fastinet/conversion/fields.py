@@ -65,7 +65,7 @@ class Fields:
         options = created_by.get("options")
         told = options if isinstance(options, Mapping) else {}
         image, label = (told.get(name) or () for name in ("image_field", "label_field"))
-        return cls(tuple(map(str, image)), tuple(map(str, label)))
+        return cls(tuple(map(str, image)), tuple(map(str, label)), str(told.get("labels_as") or ""))
 
     def options(self) -> dict[str, Any]:
         """As a manifest names them."""
