@@ -76,6 +76,9 @@ def _field_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--split", help="Convert only this split, or name the only one.")
 @click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
               help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
+@click.option("--class-order", type=click.Path(path_type=Path), metavar="FILE",
+              help="Names of all classes, one a line, by label; default: sorted as text, 10 before 2, as "
+              "torchvision does.")  # fmt: skip
 @click.option(
     "--workers",
     type=int,
@@ -91,7 +94,8 @@ def _field_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--shuffle", type=int, metavar="SEED", help="Permute the records; default: the source's order.")
 @click.option(
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
-    help="What to do with files that cannot be read or are no images.",
+    help="What to do with files that cannot be read or are no images: stop, leave them out, or store them as "
+    "they are. May be another when a conversion goes on.",
 )  # fmt: skip
 @click.option(
     "--entry-points/--no-entry-points", default=True, show_default=True,
@@ -117,13 +121,13 @@ def convert(
 ) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
-    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
-    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
-    winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny
-    ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a list of paths
-    and labels (CSV, or lines "name label"), or a dataset of fastinet's own. Archives are read where they are.
-    An interrupted conversion goes on where it stopped when the same command is given again. DST may be a URL:
-    s3://bucket/imagenet.
+    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders, or with
+    images without labels; or one with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with
+    fall11_whole.tar, winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's
+    CLS-LOC, Tiny ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a
+    list of paths and labels (CSV, or lines "name label"), or a dataset of fastinet's own. Archives are read
+    where they are. An interrupted conversion goes on where it stopped when the same command is given again.
+    DST may be a URL: s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
     from fastinet.conversion.engine import open_engine

@@ -28,11 +28,11 @@ __all__ = [
 # torchvision.datasets.folder.IMG_EXTENSIONS
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
-# What operating systems, network storage and notebooks put into folders, compared without case.
-_NOISE_FOLDERS = frozenset(
-    ("__macosx", "lost+found", "@eadir", "$recycle.bin", "system volume information", ".ipynb_checkpoints")
-)
-_NOISE_FILES = frozenset((".ds_store", "thumbs.db", "desktop.ini"))
+# Files and folders of operating systems, network storage and notebooks, compared without case.
+_NOISE = frozenset(
+    (".ds_store", "thumbs.db", "desktop.ini", "__macosx", "lost+found", "@eadir", "$recycle.bin",
+     "system volume information", ".ipynb_checkpoints")
+)  # fmt: skip
 
 Edges = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax
 
@@ -47,7 +47,7 @@ def is_noise(name: str) -> bool:
         name: a name or a path with slashes, of a file, a folder or a member of a tar.
     """
     parts = name.lower().split("/")
-    return parts[-1].startswith("._") or parts[-1] in _NOISE_FILES or not _NOISE_FOLDERS.isdisjoint(parts)
+    return parts[-1].startswith("._") or not _NOISE.isdisjoint(parts)
 
 
 def is_image_name(name: str) -> bool:
@@ -60,10 +60,8 @@ def ignored_kind(name: str) -> str:
     base = name.rpartition("/")[2]
     if base.startswith("._"):
         return "._* (macOS)"
-    if base.lower() in _NOISE_FILES:
-        return base
-    folder = next((part for part in name.split("/") if part.lower() in _NOISE_FOLDERS), None)
-    return folder or Path(base).suffix.lower() or "no extension"
+    noise = next((part for part in reversed(name.split("/")) if part.lower() in _NOISE), None)
+    return noise or Path(base).suffix.lower() or "no extension"
 
 
 def describe_ignored(ignored: Mapping[str, int]) -> list[str]:

@@ -14,7 +14,15 @@ from fastinet import columns, manifest
 from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.store import JOURNAL, Store
 
-__all__ = ["REPORT", "foreign_entries", "is_complete", "owned_files", "remove_surplus", "shard_name"]
+__all__ = [
+    "REPORT",
+    "complete_splits",
+    "foreign_entries",
+    "is_complete",
+    "owned_files",
+    "remove_surplus",
+    "shard_name",
+]
 
 REPORT = "report.json"
 
@@ -30,12 +38,18 @@ def is_complete(store: Store, split: str) -> bool:
     return found is not None and found[:32].lstrip(b"{ \n").startswith(b'"format_version"')
 
 
+def complete_splits(store: Store) -> list[str]:
+    """The splits there that have a manifest."""
+    names = set(store.entries()) - {JOURNAL, "lost+found"}
+    return sorted(name for name in names if is_complete(store, name))
+
+
 def foreign_entries(store: Store) -> list[str]:
     """What lies there that no conversion put there; nothing where one is at work or was interrupted."""
     names = store.entries()
     if JOURNAL in names:
         return []
-    return sorted(name for name in names if name != "lost+found" and not is_complete(store, name))
+    return sorted(set(names) - {"lost+found", *complete_splits(store)})
 
 
 def owned_files(store: Store, splits: Iterable[str], begun: Iterable[str]) -> list[str]:

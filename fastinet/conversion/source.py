@@ -13,7 +13,10 @@ from fastinet.conversion.voc import BoxSet
 from fastinet.errors import FastinetError
 from fastinet.manifest import ClassInfo
 
-__all__ = ["Extent", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
+__all__ = ["OPTIONAL", "Extent", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
+
+# Attributes that only some sources have; what wraps a source passes them on.
+OPTIONAL = ("archives", "hierarchy", "synsets", "class_order")
 
 
 class Extent(NamedTuple):
@@ -99,7 +102,8 @@ class Source(Protocol):
     """One layout in which images are held. Picklable is not required: samples travel, sources do not.
 
     A source that reads files of which sums are published also has ``archives``, their paths. One that knows
-    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them.
+    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them. One whose
+    classes were put into another order has ``class_order``, a digest of it.
     """
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -66,8 +66,8 @@ class ShardTask:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for two tasks that would write the same bytes from the same files."""
-        return local_digest(self.plan, repr(self.settings))
+        """Equal for two tasks that would write the same bytes from the same files, if none is bad."""
+        return local_digest(self.plan, repr(replace(self.settings, on_bad="fail")))
 
     @cached_property
     def held_bytes(self) -> int:
@@ -87,6 +87,7 @@ class ShardResult:
         bad: origin and reason of every record that was left out, or kept although it is no image.
         box_problems: origin and reason of every box that was dropped or clipped.
         names: of the files, as ``names.py`` says.
+        on_bad: the policy for bad files.
         values: of the records written, with ``labels_as``; empty where no record has any.
     """
 
@@ -96,15 +97,23 @@ class ShardResult:
     bad: tuple[tuple[str, str], ...]
     box_problems: tuple[tuple[str, str], ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict)
+    on_bad: Policy = "fail"
     values: tuple[Any, ...] = ()
+
+    @property
+    def depends_on_policy(self) -> bool:
+        """Whether another policy might have written something else: there are bad files or annotations."""
+        return bool(self.bad or self.box_problems)
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
         problems = tuple((origin, reason) for origin, reason in note["box_problems"])
-        values = tuple(note["values"])
-        return cls(note["digest"], note["plan"], note["summary"], bad, problems, note["names"], values)
+        names, values = note["names"], tuple(note["values"])
+        return cls(
+            note["digest"], note["plan"], note["summary"], bad, problems, names, note["on_bad"], values
+        )
 
     def note(self) -> dict[str, Any]:
         """As JSON."""
@@ -115,6 +124,7 @@ class ShardResult:
             "bad": [list(entry) for entry in self.bad],
             "box_problems": [list(entry) for entry in self.box_problems],
             "names": dict(self.names),
+            "on_bad": self.on_bad,
             "values": list(self.values),
         }
 
@@ -143,7 +153,10 @@ def execute(
             for chunk in _chunks(task.plan.samples):
                 if cancelled():
                     raise Cancelled
-                bad += _write(writer, chunk, settings)
+                try:
+                    bad += _write(writer, chunk, settings)
+                except FastinetError as error:
+                    raise _with_remedy(error, chunk, settings.on_bad) from error
                 advance(len(chunk), sum(sample.size for sample in chunk))
             summary = writer.finish()
         finally:
@@ -156,7 +169,7 @@ def execute(
     )
     result = ShardResult(
         task.digest, task.plan.digest, summary, tuple((sample.origin, reason) for sample, reason in bad),
-        problems, names_of(task.plan.samples), _values(task, bad),
+        problems, names_of(task.plan.samples), settings.on_bad, _values(task, bad),
     )  # fmt: skip
     task.store.write(note_name(task.name), to_json(result.note()))
     return result
@@ -191,6 +204,20 @@ def _write(
         if reason:
             bad.append((sample, reason))
     return bad
+
+
+def _with_remedy(error: FastinetError, chunk: tuple[Sample, ...], policy: Policy) -> FastinetError:
+    """The error, with the option that would go on, if it is about a file of the source."""
+    payloads = (sample.payload for sample in chunk)
+    sources = {payload.path for payload in payloads if isinstance(payload, Extent)}
+    if policy == "skip" or not (error.key or error.path in sources or isinstance(error, DecodeError)):
+        return error
+    remedy = "--on-bad skip (on_bad=) leaves such files out and lists them"
+    if policy == "fail" and isinstance(error, DecodeError):
+        remedy += ", keep stores them as they are"
+    remake, (kind, message, told) = error.__reduce__()
+    found: FastinetError = remake(kind, f"{message}. {remedy}; finished shards are not written again", told)
+    return found
 
 
 def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings) -> str:

@@ -70,11 +70,50 @@ def test_kaggles_boxes_come_from_the_solution_where_there_are_no_annotations(tmp
 def test_kaggles_validation_images_without_labels_are_refused(tmp_path: Path) -> None:
     root = kaggle(tmp_path / "src")
     (root / "LOC_val_solution.csv").unlink()
-    with pytest.raises(errors.MissingFileError, match=r"LOC_val_solution\.csv is missing"):
-        list(open_source(root).samples("val"))
+    with pytest.raises(errors.MissingFileError, match=r"LOC_val_solution\.csv is missing.*--split train"):
+        open_source(root)
+    assert tuple(open_source(root, split="train").splits) == ("train",)
     (root / "LOC_val_solution.csv").write_text("ImageId,PredictionString\nILSVRC2012_val_00000001,n09\n")
     with pytest.raises(errors.FormatError, match="line 2: expected an image, and a class"):
         list(open_source(root).samples("val"))
+
+
+@pytest.mark.parametrize("place", [".", "ILSVRC", "ILSVRC/Data", "ILSVRC/Data/CLS-LOC"])
+def test_kaggles_folders_are_known_from_whichever_of_them_is_given(tmp_path: Path, place: str) -> None:
+    root = kaggle(tmp_path / "src")
+    write_tree(root, {"ILSVRC/Data/CLS-LOC/train/.ipynb_checkpoints/1.JPEG": small_jpeg(1)})
+    source = open_source(root / place)
+    assert (source.kind, tuple(source.splits)) == ("kaggle", ("train", "val", "test"))
+    assert [sample.label for sample in source.samples("train")] == [0, 0, 1, 1]
+    assert [sample.label for sample in source.samples("val")] == [1, 0]
+    assert source.survey("train").notes["folders that are no class"] == [".ipynb_checkpoints"]
+
+
+def test_kaggles_classes_without_their_list_are_folders_but_for_hidden_ones(tmp_path: Path) -> None:
+    root = kaggle(tmp_path / "src")
+    (root / "LOC_synset_mapping.txt").unlink()
+    for name in (".cache", "lost+found"):
+        (root / "ILSVRC/Data/CLS-LOC/train" / name).mkdir()
+    assert [c.name for c in open_source(root).classes] == ["n01", "n02"]
+
+
+def test_tiny_imagenet_with_its_validation_images_sorted_anew_is_refused_with_the_remedy(
+    tmp_path: Path,
+) -> None:
+    root = write_tree(
+        tmp_path,
+        {
+            "wnids.txt": b"n00000001\n",
+            "train/n00000001/images/n00000001_0.JPEG": small_jpeg(0),
+            "train/n00000009/images/n00000009_0.JPEG": small_jpeg(1),
+            "val/n00000001/val_0.JPEG": small_jpeg(2),
+        },
+    )
+    source = open_source(root)
+    assert source.survey("train").notes["folders that are no class"] == ["n00000009"]
+    with pytest.raises(errors.ArgumentError, match=r"val: no images in images, .*--source imagefolder"):
+        source.survey("val")
+    assert [c.name for c in open_source(root / "val").classes] == ["n00000001"]
 
 
 def test_tiny_imagenet_is_recognised_with_its_boxes_and_sorted_classes(tmp_path: Path) -> None:
