@@ -151,7 +151,7 @@ class ShardWriter(metaclass=_Pybind11Type):
 
 class IndexWriter(metaclass=_Pybind11Type):
     def __init__(self, tar_path: str | bytes) -> None: ...
-    def scan(self) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...
+    def scan(self) -> tuple[list[tuple[str, int, int]], list[tuple[str, str, int]]]: ...
     def read(self, offset: int, size: int) -> bytes: ...
     def add(
         self,
@@ -327,4 +327,6 @@ class ShardBuilder(metaclass=_Pybind11Type):
 def read_extent(path: str | bytes, offset: int, length: int, listed_size: int = -1) -> bytes: ...
 def scan_tar(
     path: str | bytes, offset: int = 0, length: int = -1, origin: str | bytes | None = None
-) -> tuple[list[tuple[str, int, int]], list[tuple[str, str]]]: ...  # (name, offset, size), (name, reason)
+) -> tuple[
+    list[tuple[str, int, int]], list[tuple[str, str, int]]
+]: ...  # (name, offset, size), (name, reason, offset)

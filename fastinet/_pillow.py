@@ -15,7 +15,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from fastinet import _core
 
-__all__ = ["decode", "defaults"]
+__all__ = ["decode", "defaults", "reason_of"]
 
 
 class _Defaults:
@@ -61,4 +61,14 @@ def decode(data: bytes, apply_orientation: bool) -> tuple[int, int, bytes] | str
     except UnidentifiedImageError:
         return "Pillow cannot identify the image"
     except Exception as error:  # Pillow's plugins raise whatever their parsers meet
-        return f"Pillow cannot decode the image: {error or type(error).__name__}"
+        return f"Pillow cannot decode the image: {reason_of(error)}"
+
+
+def reason_of(error: Exception) -> str:
+    """Why Pillow refuses an image, and where a setting of Pillow's that would allow it does not count."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, Image.DecompressionBombError):
+        return f"{text} (whatever Image.MAX_IMAGE_PIXELS is set to)"
+    if isinstance(error, OSError) and "truncated" in text:
+        return f"{text} (whatever ImageFile.LOAD_TRUNCATED_IMAGES is set to)"
+    return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,25 @@ def cli(context: click.Context, debug: bool) -> None:
     context.obj = debug
 
 
+def _field_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What `convert` and `index` take of records with named parts."""
+    for option in (
+        click.option(
+            "--labels-as", metavar="NAME",
+            help="Labels that are no classes (fractions, several a record, texts): keep them as a column.",
+        ),
+        click.option("--label-field", "--label-column", metavar="NAME", multiple=True,
+                     help="The same for the label."),
+        click.option(
+            "--image-field", "--image-column", metavar="NAME", multiple=True,
+            help="Field of WebDataset tars (input.jpg), column or feature that is the image; repeatable: the "
+            "first that a record has.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @cli.command()
 @click.argument("src")
 @click.argument("dst")
@@ -57,6 +76,9 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--split", help="Convert only this split, or name the only one.")
 @click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
               help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
+@click.option("--class-order", type=click.Path(path_type=Path), metavar="FILE",
+              help="Names of all classes, one a line, by label; default: sorted as text, 10 before 2, as "
+              "torchvision does.")  # fmt: skip
 @click.option(
     "--workers",
     type=int,
@@ -72,7 +94,8 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option("--shuffle", type=int, metavar="SEED", help="Permute the records; default: the source's order.")
 @click.option(
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
-    help="What to do with files that cannot be read or are no images.",
+    help="What to do with files that cannot be read or are no images: stop, leave them out, or store them as "
+    "they are. May be another when a conversion goes on.",
 )  # fmt: skip
 @click.option(
     "--entry-points/--no-entry-points", default=True, show_default=True,
@@ -91,19 +114,20 @@ def cli(context: click.Context, debug: bool) -> None:
               help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
 @click.option("--check-md5", is_flag=True,
               help="Compare the archives with the published MD5 sums while they are read.")  # fmt: skip
+@_field_options
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(
     src: str, dst: str, engine: str, address: str | None, workers: int | None, **options: Any
 ) -> None:
     """Convert the images in SRC into a dataset of record shards in DST.
 
-    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders; or one
-    with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with fall11_whole.tar,
-    winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's CLS-LOC, Tiny
-    ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a CSV list of
-    paths and labels, or a dataset of fastinet's own. Archives are read where they are. An interrupted
-    conversion goes on where it stopped when the same command is given again. DST may be a URL:
-    s3://bucket/imagenet.
+    SRC is a folder with one folder a class, or with splits (train, val, ...) that are such folders, or with
+    images without labels; or one with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with
+    fall11_whole.tar, winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's
+    CLS-LOC, Tiny ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a
+    list of paths and labels (CSV, or lines "name label"), or a dataset of fastinet's own. Archives are read
+    where they are. An interrupted conversion goes on where it stopped when the same command is given again.
+    DST may be a URL: s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
     from fastinet.conversion.engine import open_engine
@@ -226,15 +250,19 @@ def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str
 @click.option("--classes", type=click.File(), help="File with one class name a line, in label order.")
 @click.option(
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
-    help="What to do with records that have no image or a wrong one.",
+    help="What to do with members that are no record, and with images that cannot be read.",
 )  # fmt: skip
+@_field_options
 @click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
 def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
     """Make the WebDataset tars in SRC usable as they are.
 
     Writes a sidecar for each tar, and the manifest, into DST, or beside the tars when DST is not given. The
-    tars are only read.
+    tars are only read. As in WebDataset, the first dot in a member's file name ends the record's key, and the
+    rest is the field: s1.jpg, s1.cls. Members that are no record (without an image or with several, a field
+    twice) are bad.
     """
+    from fastinet.conversion.files import describe_ignored
     from fastinet.index import index as run
 
     names = None if classes is None else [line.strip() for line in classes if line.strip()]
@@ -244,8 +272,8 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
         click.echo(f"{report.unlabelled:,} records without a label")
     for tar, name, reason in (*report.left_out, *report.undecodable):
         click.echo(f"{tar}: {name}: {reason}", err=True)
-    for extension, count in sorted(report.ignored.items()):
-        click.echo(f"{count:,} members .{extension} not used")
+    for text in describe_ignored({kind or "no field": n for kind, n in report.ignored.items()}):
+        click.echo(f"members not used: {text}")
 
 
 @cli.command()

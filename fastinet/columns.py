@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +35,10 @@ from fastinet.dataset_files import (
 from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, ShardIOError
 from fastinet.manifest import Manifest
 
-__all__ = ["FILE_NAME", "Column", "Kind", "StoredColumn", "attach", "describe", "detach", "read"]
+__all__ = [
+    "FILE_NAME", "Column", "Kind", "PackedColumn", "StoredColumn", "attach", "check_name", "describe",
+    "detach", "files_of", "read",
+]  # fmt: skip
 
 FILE_NAME = "columns.json"
 FORMAT_VERSION = 1
@@ -67,6 +70,14 @@ class StoredColumn:
     name: str
     kind: Kind
     files: Mapping[str, tuple[str, int]]
+
+
+class PackedColumn(NamedTuple):
+    """The values of a column: `flat`, and for lists and strings where each record's begin and end in it."""
+
+    kind: Kind
+    flat: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64] | None
 
 
 class Column(Sequence[Any]):
@@ -180,23 +191,42 @@ def attach(
         ArgumentError: the name is taken or none that a column may have, or values of a wrong type.
         ShardIOError: the operating system refused.
     """
+    check_name(name)
+    encoded = _encoded(name, PackedColumn(kind, values, offsets))
+    with _locked(folder):
+        columns = read(folder, manifest)
+        if name in columns and not replace:
+            raise ArgumentError(f"{folder}: has a column {name!r} already", path=str(folder))
+        for file, _, data in encoded.values():
+            _core.write_file(os.fsencode(folder / file), data)
+        stored = _stored(name, kind, encoded)
+        before = columns.get(name)
+        _write_list(folder, manifest, {**columns, name: stored})
+        _remove_unnamed(folder, before, stored.files)
+
+
+def check_name(name: str) -> None:
+    """Refuses what no column may be called.
+
+    Raises:
+        ArgumentError: not such a name, or one that stands for something else.
+    """
     if not _NAME.match(name) or name in RESERVED:
         raise ArgumentError(
             f"a column's name is 1 to 64 lower-case letters, digits and underscores, and none of "
             f"{', '.join(sorted(RESERVED))}; not {name!r}"
         )
-    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    if not _DTYPES.match(values.dtype.str):
-        raise ArgumentError(f"column {name}: expected numbers or bools, found {values.dtype}")
-    arrays = {"values": values} if offsets is None else {"values": values, "offsets": offsets}
-    with _locked(folder):
-        columns = read(folder, manifest)
-        if name in columns and not replace:
-            raise ArgumentError(f"{folder}: has a column {name!r} already", path=str(folder))
-        files = {part: _write_array(folder, name, part, array) for part, array in arrays.items()}
-        before = columns.get(name)
-        _write_list(folder, manifest, {**columns, name: StoredColumn(name, kind, files)})
-        _remove_unnamed(folder, before, files)
+
+
+def files_of(manifest: Manifest, name: str, column: PackedColumn) -> dict[str, bytes]:
+    """The files of a split whose only column this is, by name, in the order in which to write them.
+
+    For who makes the split: written before its manifest, the column is there whenever the split is.
+    """
+    encoded = _encoded(name, column)
+    files = {file: data for file, _, data in encoded.values()}
+    files[FILE_NAME] = _encode_list(manifest, {name: _stored(name, column.kind, encoded)})
+    return files
 
 
 def detach(folder: Path, manifest: Manifest, name: str) -> None:
@@ -303,17 +333,31 @@ def _problem_of_rows(kind: Kind, values: npt.NDArray[Any], ends: npt.NDArray[Any
     return ""
 
 
-def _write_array(folder: Path, name: str, part: str, array: npt.NDArray[Any]) -> tuple[str, int]:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    data = buffer.getvalue()
-    digest = _core.xxh3(data)
-    file = f"column-{name}-{part}-{digest:016x}.npy"
-    _core.write_file(os.fsencode(folder / file), data)
-    return file, digest
+def _encoded(name: str, column: PackedColumn) -> dict[str, tuple[str, int, bytes]]:
+    """File name, hash and content of each part of a column."""
+    flat = column.flat.astype(column.flat.dtype.newbyteorder("<"), copy=False)
+    if not _DTYPES.match(flat.dtype.str):
+        raise ArgumentError(f"column {name}: expected numbers or bools, found {flat.dtype}")
+    encoded = {}
+    for part, array in (("values", flat), ("offsets", column.offsets)):
+        if array is not None:
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            data = buffer.getvalue()
+            digest = _core.xxh3(data)
+            encoded[part] = f"column-{name}-{part}-{digest:016x}.npy", digest, data
+    return encoded
+
+
+def _stored(name: str, kind: Kind, encoded: Mapping[str, tuple[str, int, bytes]]) -> StoredColumn:
+    return StoredColumn(name, kind, {part: (file, digest) for part, (file, digest, _) in encoded.items()})
 
 
 def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredColumn]) -> None:
+    _core.write_file(os.fsencode(folder / FILE_NAME), _encode_list(manifest, columns))
+
+
+def _encode_list(manifest: Manifest, columns: Mapping[str, StoredColumn]) -> bytes:
     told = {
         "shards_xxh3": _identity(manifest),
         "by_name": {
@@ -326,8 +370,7 @@ def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredCo
         "columns": told,
         "columns_xxh3": f"{_core.xxh3(_canonical(told)):016x}",
     }
-    text = json.dumps(data, indent=1, sort_keys=True) + "\n"
-    _core.write_file(os.fsencode(folder / FILE_NAME), text.encode())
+    return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _canonical(columns: Any) -> bytes:

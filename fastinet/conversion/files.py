@@ -6,14 +6,67 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fastinet.conversion.imagefolder import EXTENSIONS
 from fastinet.conversion.source import Extent, Sample
 from fastinet.conversion.voc import Box, BoxSet, clip_box
 from fastinet.errors import FormatError, MissingFileError, ShardIOError
 
-__all__ = ["boxes_of_rows", "existing_folder", "file_sample", "images_in", "lines_of", "wrong_line"]
+__all__ = [
+    "EXTENSIONS",
+    "boxes_of_rows",
+    "describe_ignored",
+    "existing_folder",
+    "file_sample",
+    "ignored_kind",
+    "images_in",
+    "is_image_name",
+    "is_noise",
+    "lines_of",
+    "unreadable",
+    "wrong_line",
+]
+
+# torchvision.datasets.folder.IMG_EXTENSIONS
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+# Files and folders of operating systems, network storage and notebooks, compared without case.
+_NOISE = frozenset(
+    (".ds_store", "thumbs.db", "desktop.ini", "__macosx", "lost+found", "@eadir", "$recycle.bin",
+     "system volume information", ".ipynb_checkpoints")
+)  # fmt: skip
 
 Edges = tuple[int, int, int, int]  # xmin, ymin, xmax, ymax
+
+
+def is_noise(name: str) -> bool:
+    """Whether a file or folder is an operating system's or a tool's own, and neither image nor class.
+
+    Such are AppleDouble files (``._x.jpg``, which macOS writes beside ``x.jpg`` in tars and on foreign file
+    systems), ``.DS_Store``, ``Thumbs.db``, ``desktop.ini``, and all that lies in folders like ``__MACOSX``.
+
+    Args:
+        name: a name or a path with slashes, of a file, a folder or a member of a tar.
+    """
+    parts = name.lower().split("/")
+    return parts[-1].startswith("._") or not _NOISE.isdisjoint(parts)
+
+
+def is_image_name(name: str) -> bool:
+    """Whether torchvision would take a file for an image by its name, and it is no noise."""
+    return name.lower().endswith(EXTENSIONS) and not is_noise(name)
+
+
+def ignored_kind(name: str) -> str:
+    """How a file that is passed over is counted: by its extension, or by which noise it is."""
+    base = name.rpartition("/")[2]
+    if base.startswith("._"):
+        return "._* (macOS)"
+    noise = next((part for part in reversed(name.split("/")) if part.lower() in _NOISE), None)
+    return noise or Path(base).suffix.lower() or "no extension"
+
+
+def describe_ignored(ignored: Mapping[str, int]) -> list[str]:
+    """One text for each kind of file that was passed over."""
+    return [f"{n} of {kind}" for kind, n in sorted(ignored.items())]
 
 
 def file_sample(path: str, key: str, label: int, origin: str, boxes: BoxSet | None = None) -> Sample:
@@ -32,10 +85,15 @@ def images_in(folder: Path) -> list[str]:
         names = os.listdir(folder)  # noqa: PTH208 - only the names
     except FileNotFoundError:
         return []
-    except OSError as e:
-        raise ShardIOError(f"{folder}: cannot read this folder: {e.strerror}", path=str(folder),
-                           errno=e.errno) from None  # fmt: skip
-    return sorted(name for name in names if name.lower().endswith(EXTENSIONS))
+    except OSError as error:
+        raise unreadable(folder, error) from None
+    return sorted(filter(is_image_name, names))
+
+
+def unreadable(folder: str | os.PathLike[str], error: OSError) -> ShardIOError:
+    """The error for a folder that cannot be listed."""
+    path = os.fspath(folder)
+    return ShardIOError(f"{path}: cannot read this folder: {error.strerror}", path=path, errno=error.errno)
 
 
 def existing_folder(root: str | os.PathLike[str], what: str) -> Path:

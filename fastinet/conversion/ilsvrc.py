@@ -12,11 +12,12 @@ from typing import ClassVar
 from fastinet import _core
 from fastinet.conversion.box_archives import BoxArchives
 from fastinet.conversion.devkit import Devkit
+from fastinet.conversion.files import describe_ignored
+from fastinet.conversion.folders import holds_image, look
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.conversion.synset_tars import (
     SynsetTar,
-    describe_ignored,
     list_images,
     nested_tars,
     patched,
@@ -125,9 +126,16 @@ class _Challenge:
             notes["differences from the published set"] = [
                 f"{records:,} images, {published.images:,} were published"
             ]
+        notes["folders left alone"] = self._folders_beside() if split == self.splits[0] else []
         if self._patches.get(split):
             notes["images replaced by patch_images.tar"] = sorted(self._patches[split])
         return Survey(records, notes)
+
+    def _folders_beside(self) -> list[str]:
+        """Folders with images that an ImageFolder would have; the archives are what is read."""
+        names = look(self.location).folders if self.location == str(self._folder) else []
+        with_images = [name for name in names if holds_image(f"{self._folder}/{name}")]
+        return [f"{name}: images, but the archives are read" for name in with_images]
 
     def samples(self, split: str) -> Iterator[Sample]:
         """The images of a split, lazily; their boxes are read beforehand."""

@@ -4,71 +4,89 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Collection, Iterator
 
+from fastinet.conversion.files import (
+    EXTENSIONS,
+    describe_ignored,
+    existing_folder,
+    file_sample,
+    ignored_kind,
+    is_noise,
+)
+from fastinet.conversion.folder_tree import SPLITS, SplitFolder, read_tree, refuse_splits_within
+from fastinet.conversion.folders import Folder, look, walk
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
-from fastinet.conversion.source import Extent, Sample, Survey
-from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
+from fastinet.conversion.source import Sample, Survey
+from fastinet.errors import ArgumentError
 from fastinet.manifest import ClassInfo
 
 __all__ = ["EXTENSIONS", "SPLITS", "ImageFolder"]
-
-# torchvision.datasets.folder.IMG_EXTENSIONS
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-
-# Folder names that are splits rather than classes, in the order in which they are converted.
-SPLITS = ("train", "val", "validation", "valid", "test")
 
 
 class ImageFolder:
     """``root/<class>/**/<image>``, or ``root/<split>/<class>/**/<image>`` for one or more of ``SPLITS``.
 
-    Classes are the sorted folder names (of all splits together), and the samples of a split come in the
-    order of ``torchvision.datasets.ImageFolder(...).samples``: by class, then by folder, then by file name.
-    Links are followed. A folder without splits is one split, named ``split``; by default as the folder
-    itself where that is one of ``SPLITS``, else "train".
+    Classes are the sorted folder names, those of the split with all of them, and the samples of a split come
+    in the order of ``torchvision.datasets.ImageFolder(...).samples``: by class, then by folder, then by file
+    name. Links are followed. A folder without splits is one split, named `split`; by default as the folder
+    itself where that is a split's name, else "train". Images that lie in a folder without class folders, or
+    in such a split ``test``, have no labels (-1).
+
+    What lies there beside is named in the survey and left alone: folders of the operating system, hidden
+    ones, those without images beside splits. An empty class folder stays a class, as for torchvision with
+    ``allow_empty``. ``folder_tree.py`` has what is refused, since labels would be wrong.
+
+    Args:
+        root: the folder.
+        split: convert only this split, or the name of the only one.
+        classes: names of all classes; settles what is a class where that is not plain, and not their order.
 
     Raises:
         MissingFileError: there is no folder at ``root``.
-        ArgumentError: it holds no class folders, or no images at all.
+        ArgumentError: there are no images, or it cannot be told which folders are classes and which splits.
+        ShardIOError: a folder cannot be read.
     """
 
     kind = "imagefolder"
 
-    def __init__(self, root: str | os.PathLike[str], split: str | None = None) -> None:
-        path = Path(os.path.abspath(root))  # noqa: PTH100 - without following links
-        if not path.is_dir():
-            what = "this is a file" if path.exists() else "there is nothing"
-            raise MissingFileError(f"{path}: a folder of images was expected, {what}", path=str(path))
-        self.location = str(path)
-        self._roots = _split_roots(path, split)
-        names = sorted({name for folder in self._roots.values() for name in _folders(folder)})
-        if not names:
-            raise ArgumentError(_no_classes(path), path=str(path))
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        split: str | None = None,
+        classes: Collection[str] | None = None,
+    ) -> None:
+        self.location = str(existing_folder(root, "a folder of images"))
+        self._are_listed = classes is not None
+        self._splits, names = read_tree(self.location, split, classes)
         self.classes = tuple(ClassInfo(name) for name in names)
-        self.splits = tuple(self._roots)
+        self.splits = tuple(self._splits)
 
     def survey(self, split: str) -> Survey:
         """Counts the images of a split, class by class."""
-        root = self._roots[split]
+        folder = self._splits[split]
+        if not folder.folders:
+            return _survey_unlabelled(folder)
+        root = folder.path
         records = 0
         ignored: Counter[str] = Counter()
-        folders: list[str] = []
-        outside = sorted(name for name in os.listdir(root) if _is_lost(root, name))  # noqa: PTH208
+        odd_names: list[str] = []
+        noise: list[str] = []
         alike: list[str] = []
         for entry in self.classes:
             images: list[str] = []
-            for folder, files in _walk(f"{root}/{entry.name}"):
-                below = folder[len(root) + 1 :]
-                if below.lower().endswith(EXTENSIONS):
-                    folders.append(below)
-                for file in files:
-                    if file.name.lower().endswith(EXTENSIONS):
-                        images.append(f"{below}/{file.name}")
-                    else:
-                        ignored[Path(file.name).suffix.lower() or "no extension"] += 1
+            others: list[str] = []
+            for below in self._folders_of(root, entry.name):
+                place = below.path[len(root) + 1 :]
+                if place.lower().endswith(EXTENSIONS):
+                    odd_names.append(place)
+                noise += [f"{place}/{name}" for name in below.noise]
+                images += (f"{place}/{name}" for name in below.images)
+                others += below.others
+            if not images and not self._are_listed:
+                _refuse_other_things(f"{root}/{entry.name}", others)
             records += len(images)
+            ignored.update(map(ignored_kind, others))
             alike += same_but_for_case(images)
         if not records:
             raise ArgumentError(
@@ -78,9 +96,12 @@ class ImageFolder:
         return Survey(
             records,
             {
-                "files ignored": [f"{n} of {suffix}" for suffix, n in sorted(ignored.items())],
-                "folders named as images are": folders,
-                "images outside of the class folders, ignored": outside,
+                **folder.notes,
+                "one class only": [entry.name for entry in self.classes if len(self.classes) == 1],
+                "system folders in the classes, ignored": noise,
+                "files ignored": describe_ignored(ignored),
+                "folders named as images are": odd_names,
+                "images outside of the class folders, ignored": look(root).images,
                 "names that differ only in case": [
                     *same_but_for_case(entry.name for entry in self.classes),
                     *alike,
@@ -90,95 +111,48 @@ class ImageFolder:
 
     def samples(self, split: str) -> Iterator[Sample]:
         """The images of a split, one class in memory at a time."""
-        root = self._roots[split]
-        skip = len(root) + 1
+        folder = self._splits[split]
+        root = folder.path
+        if not folder.folders:
+            make_key = KeyMaker(()).for_folder("")
+            for name in look(root).images:
+                yield file_sample(f"{root}/{name}", make_key(name), -1, name)
+            return
         keys = KeyMaker(entry.name for entry in self.classes)
         for label, entry in enumerate(self.classes):
             make_key = keys.for_folder(entry.name)
             inside = len(f"{root}/{entry.name}") + 1
-            for folder, files in _walk(f"{root}/{entry.name}"):
-                for file in sorted(files, key=lambda f: f.name):
-                    if not file.name.lower().endswith(EXTENSIONS):
-                        continue
-                    path = f"{folder}/{file.name}"
-                    try:
-                        status = file.stat()
-                        size, stamp = status.st_size, status.st_mtime_ns
-                    except OSError:  # a link to nowhere: the policy for bad files decides when it is read
-                        size, stamp = 0, 0
-                    yield Sample(make_key(path[inside:]), Extent(path), label, size, path[skip:], stamp)
+            for below in self._folders_of(root, entry.name):
+                for name in below.images:
+                    path = f"{below.path}/{name}"
+                    yield file_sample(path, make_key(path[inside:]), label, path[len(root) + 1 :])
+
+    def _folders_of(self, root: str, name: str) -> list[Folder]:
+        """A class's folder and all below it, in torchvision's order; none where this split lacks it."""
+        folders = sorted(walk(f"{root}/{name}"), key=lambda folder: folder.path)
+        if not self._are_listed:
+            refuse_splits_within(root, folders)
+        return folders
 
 
-def _split_roots(path: Path, split: str | None) -> dict[str, str]:
-    names = _folders(str(path))
-    is_tree = bool(names) and all(name in SPLITS and _folders(str(path / name)) for name in names)
-    if is_tree:
-        chosen = [name for name in SPLITS if name in names and split in (None, name)]
-        if not chosen:
-            raise ArgumentError(
-                f"{path}: no split {split!r} here, only {', '.join(sorted(names))}", path=str(path)
-            )
-        return {name: str(path / name) for name in chosen}
-    if split is not None and (not split.isidentifier() or not split.isascii()):
-        raise ArgumentError(f"a split's name is letters, digits and underscores, not {split!r}")
-    return {split or (path.name if path.name in SPLITS else "train"): str(path)}
+def _survey_unlabelled(folder: SplitFolder) -> Survey:
+    images = look(folder.path).images
+    return Survey(
+        len(images),
+        {
+            **folder.notes,
+            "images without labels (-1), as there are no class folders": [f"{len(images):,}"],
+            "names that differ only in case": same_but_for_case(images),
+        },
+    )
 
 
-def _no_classes(path: Path) -> str:
-    if any(name.lower().endswith(EXTENSIONS) for name in os.listdir(path)):  # noqa: PTH208
-        return f"{path}: images but no class folders; expected {path}/<class>/<image>"
-    return f"{path}: no class folders; expected {path}/<class>/<image>"
-
-
-def _folders(folder: str) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _is_folder(entry))
-    except OSError as error:
-        raise _unreadable(folder, error) from error
-
-
-def _walk(folder: str) -> list[tuple[str, list[os.DirEntry[str]]]]:
-    """(folder, its files) for `folder` and all below it, sorted by path; nothing where it does not exist."""
-    found: list[tuple[str, list[os.DirEntry[str]]]] = []
-    _visit(folder, (), found)
-    found.sort(key=lambda item: item[0])
-    return found
-
-
-def _visit(
-    path: str, ancestors: tuple[tuple[int, int], ...], found: list[tuple[str, list[os.DirEntry[str]]]]
-) -> None:
-    try:
-        status = os.stat(path)  # noqa: PTH116
-        here = (status.st_dev, status.st_ino)
-        if here in ancestors:
-            raise ArgumentError(f"{path}: a link back to a folder above it; remove the link", path=path)
-        with os.scandir(path) as entries:
-            listed = list(entries)
-    except OSError as error:
-        if isinstance(error, FileNotFoundError) and not ancestors:
-            return  # another split's class
-        raise _unreadable(path, error) from error
-    files = []
-    for entry in listed:
-        if _is_folder(entry):
-            _visit(f"{path}/{entry.name}", (*ancestors, here), found)
-        else:
-            files.append(entry)
-    found.append((path, files))
-
-
-def _is_lost(root: str, name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not os.path.isdir(f"{root}/{name}")  # noqa: PTH112
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself: reading it says so, as the policy for bad files wants
-        return False
-
-
-def _unreadable(path: str, error: OSError) -> ShardIOError:
-    return ShardIOError(f"{path}: cannot read this folder: {error.strerror}", path=path, errno=error.errno)
+def _refuse_other_things(path: str, files: list[str]) -> None:
+    """A folder that is not empty and has no images is none of a class; it would shift the labels."""
+    kinds = Counter(ignored_kind(name) for name in files if not name.startswith(".") and not is_noise(name))
+    if kinds:
+        raise ArgumentError(
+            f"{path}: holds no images, only {', '.join(describe_ignored(kinds))}: no class, and torchvision "
+            "stops at it; remove it, or list the classes with --class-order FILE (class_order=)",
+            path=path,
+        )

@@ -9,12 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from fastinet.conversion.files import describe_ignored
+from fastinet.conversion.folders import holds_image, look
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.source import Sample, Source, Survey
 from fastinet.conversion.synset_stream import SynsetStream
 from fastinet.conversion.synset_tars import (
     SynsetTar,
-    describe_ignored,
     loose_tars,
     nested_tars,
     samples_of,
@@ -40,7 +41,7 @@ class ImageNet21K:
     Args:
         root: the tar, or a folder with ``fall11_whole.tar``, ``winter21_whole.tar.gz`` or ``n01440764.tar``
             and its like, or with a folder of images a synset.
-        split: name of the only split; None: "train".
+        split: of a tree with splits, the one to convert; else the name of the only split, None: "train".
         classes: WNIDs by label; images of other synsets are left out.
 
     Raises:
@@ -61,10 +62,11 @@ class ImageNet21K:
         if not path.exists():
             raise MissingFileError(f"{path}: ImageNet's tars were expected, there is nothing", path=str(path))
         self.location = str(path)
-        self.splits = (split or "train",)
+        self.splits: tuple[str, ...] = (split or "train",)
         refuse_repeated(classes or ())
         self._whole = _whole_archive(path)
         self._ignored: Counter[str] = Counter()
+        self._left: list[str] = []
         self._tars: list[SynsetTar] = []
         self._stream: SynsetStream | None = None
         self._tree: Source | None = None
@@ -76,14 +78,19 @@ class ImageNet21K:
             names = (tar.wnid for tar in self._tars)
         else:
             self._tars = loose_tars(path)
+            self._left = _folders_beside(path, self._tars)
             names = [tar.wnid for tar in self._tars]
             if not self._tars:
-                self._tree = ImageFolder(path, self.splits[0])
+                self._tree = ImageFolder(path, split)
+                self.splits = tuple(self._tree.splits)
                 names = (c.name for c in self._tree.classes if _WNID.fullmatch(c.name))
         there = sorted(names)
         if not there or (classes is not None and not set(there) & set(classes)):
-            raise ArgumentError(f"{path}: no synsets here" + (" of the class list" if there else ""),
-                                path=str(path))  # fmt: skip
+            raise ArgumentError(
+                f"{path}: no synsets here{' of the class list' if there else ''}; --classes (classes=) "
+                "chooses by WNID, --class-order FILE (class_order=) gives the order of classes of any name",
+                path=str(path),
+            )
         self.classes = tuple(ClassInfo(name) for name in (there if classes is None else classes))
 
     @property
@@ -103,35 +110,32 @@ class ImageNet21K:
         if self._stream is not None:
             return self._stream.survey()
         if self._tree is not None:
-            return self._survey_tree(self._tree)
+            return self._survey_tree(self._tree, split)
         survey = survey_of(self._tars, self.classes)
         if not survey.records:
             raise ArgumentError(f"{self.location}: holds no images", path=self.location)
-        if self._ignored:
-            return Survey(
-                survey.records, {**survey.notes, "members ignored": describe_ignored(self._ignored)}
-            )
-        return survey
+        notes = {"members ignored": describe_ignored(self._ignored), "folders left alone": self._left}
+        return Survey(survey.records, {**survey.notes, **notes})
 
     def samples(self, split: str) -> Iterator[Sample]:
         """The images, lazily."""
         if self._stream is not None:
             return self._stream.samples()
         if self._tree is not None:
-            return self._tree_samples(self._tree)
+            return self._tree_samples(self._tree, split)
         return samples_of(self._tars, self.classes)
 
-    def _survey_tree(self, tree: Source) -> Survey:
+    def _survey_tree(self, tree: Source, split: str) -> Survey:
         wanted = {c.name for c in self.classes}
         return Survey(
-            sum(1 for _ in self._tree_samples(tree)),
+            sum(1 for _ in self._tree_samples(tree, split)),
             {"synsets left out": [c.name for c in tree.classes if c.name not in wanted]},
         )
 
-    def _tree_samples(self, tree: Source) -> Iterator[Sample]:
+    def _tree_samples(self, tree: Source, split: str) -> Iterator[Sample]:
         labels = {c.name: label for label, c in enumerate(self.classes)}
         relabel = [labels.get(c.name) for c in tree.classes]
-        for sample in tree.samples(self.splits[0]):
+        for sample in tree.samples(split):
             label = relabel[sample.label]
             if label is not None:
                 yield sample._replace(label=label)
@@ -158,6 +162,22 @@ def read_class_list(path: str | os.PathLike[str]) -> tuple[str, ...]:
         what = "names no class" if repeated is None else f"names {repeated} twice"
         raise FormatError(f"{path}: this class list {what}", path=str(path))
     return names
+
+
+def _folders_beside(path: Path, tars: Iterable[SynsetTar]) -> list[str]:
+    """Folders that were extracted from the tars they lie beside; refuses those of other synsets."""
+    there = {tar.wnid for tar in tars}
+    if not there:
+        return []
+    folders = [name for name in look(str(path)).folders if holds_image(f"{path}/{name}")]
+    other = next((name for name in folders if name not in there), None)
+    if other is not None:
+        raise ArgumentError(
+            f"{path}: holds tars of synsets and folders of images that have no tar ({other}); move one or "
+            "the other away, or take the folders alone with --source imagefolder",
+            path=str(path),
+        )
+    return [f"{name}: {name}.tar is read" for name in folders]
 
 
 def _whole_archive(path: Path) -> Path | None:

@@ -6,7 +6,7 @@ import io
 
 from PIL import Image, UnidentifiedImageError
 
-from fastinet._pillow import defaults
+from fastinet._pillow import defaults, reason_of
 
 __all__ = ["judge", "orientation_of"]
 
@@ -28,7 +28,7 @@ def judge(data: bytes) -> tuple[int, int, int, str] | str:
     except UnidentifiedImageError:
         return "cannot identify image file"
     except Exception as error:  # Pillow's plugins raise whatever their parsing runs into
-        return str(error) or type(error).__name__
+        return reason_of(error)
 
 
 def orientation_of(image: Image.Image) -> int:

@@ -15,6 +15,7 @@ from fastinet.conversion.files import (
     lines_of,
     wrong_line,
 )
+from fastinet.conversion.folders import look
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Sample, Survey
 from fastinet.conversion.voc import BoxSet, parse_voc
@@ -31,6 +32,7 @@ _IMAGE_SETS = {"train": "train_cls.txt", "val": "val.txt", "test": "test.txt"}
 class Kaggle:
     """``ILSVRC/{Data,Annotations,ImageSets}/CLS-LOC`` with the ``LOC_*`` files beside it.
 
+    The path may be that of the folder around ``ILSVRC``, or of ``ILSVRC``, ``Data`` or ``Data/CLS-LOC``.
     Classes are those of ``LOC_synset_mapping.txt``, sorted by WNID, or else the folders of ``train``. Images
     come by class and file name; those of ``val`` and ``test``, which have no class folders, by file name.
     Labels of ``val`` are those of ``LOC_val_solution.csv``; ``test`` has none. Boxes are those of
@@ -47,7 +49,7 @@ class Kaggle:
     def __init__(self, root: str | os.PathLike[str], split: str | None = None) -> None:
         path = existing_folder(root, "the folder of Kaggle's ILSVRC")
         self.location = str(path)
-        base = next((p for p in (path / "ILSVRC", path) if (p / "Data" / "CLS-LOC").is_dir()), None)
+        base = _base(path)
         if base is None:
             raise MissingFileError(f"{path}: no ILSVRC/Data/CLS-LOC here", path=self.location)
         self._data = base / "Data" / "CLS-LOC"
@@ -61,11 +63,17 @@ class Kaggle:
         if not self.splits:
             what = "no split" if split is None else f"no split {split!r}"
             raise ArgumentError(f"{self._data}: {what} here, only: {', '.join(there)}", path=self.location)
+        if "val" in self.splits and self._find("LOC_val_solution.csv") is None:
+            raise MissingFileError(
+                f"{self.location}: LOC_val_solution.csv is missing: the images of val have no labels without "
+                "it; give it, or convert another split alone: --split train",
+                path=self.location,
+            )
 
     @staticmethod
     def recognises(path: Path) -> bool:
         """Whether Kaggle's folders lie there."""
-        return any((base / "Data" / "CLS-LOC").is_dir() for base in (path, path / "ILSVRC"))
+        return _base(path) is not None
 
     def survey(self, split: str) -> Survey:
         """Counts the images of a split, and compares with what ``ImageSets`` lists."""
@@ -78,9 +86,9 @@ class Kaggle:
                 images = images_in(folder / name)
                 records += len(images)
                 alike += same_but_for_case(f"{name}/{image}" for image in images)
-            with os.scandir(folder) as entries:
-                strange = sorted(e.name for e in entries if e.is_dir() and e.name not in self._labels)
-            notes["folders that are no class"] = strange
+            here = look(str(folder))
+            strange = [name for name in here.folders if name not in self._labels]
+            notes["folders that are no class"] = strange + here.noise
         else:
             images = images_in(folder)
             records = len(images)
@@ -109,12 +117,6 @@ class Kaggle:
                     yield file_sample(f"{folder}/{origin}", make_key(image), label, origin, boxes)
             return
         solution = self._solution(split)
-        if split == "val" and not solution:
-            raise MissingFileError(
-                f"{self.location}: LOC_val_solution.csv is missing: the images of val have no labels "
-                "without it; give it, or name another split",
-                path=self.location,
-            )
         make_key = KeyMaker(()).for_folder("")
         for image in images_in(folder):
             label = self._label(image, solution) if split == "val" else -1
@@ -125,7 +127,8 @@ class Kaggle:
         mapping = self._find("LOC_synset_mapping.txt")
         if mapping is None:
             train = self._data / "train"
-            names = sorted(p.name for p in train.iterdir() if p.is_dir()) if train.is_dir() else []
+            folders = look(str(train)).folders if train.is_dir() else []
+            names = [name for name in folders if not name.startswith(".")]
             if not names:
                 raise MissingFileError(
                     f"{self.location}: neither LOC_synset_mapping.txt nor class folders in {train}",
@@ -187,3 +190,13 @@ class Kaggle:
             return None
         except OSError as e:
             raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
+
+
+def _base(path: Path) -> Path | None:
+    """The folder ``ILSVRC`` that `path` is, holds or lies in; None: there is none."""
+    candidates = [path / "ILSVRC", path]
+    if path.name == "Data":
+        candidates.append(path.parent)
+    elif path.name == "CLS-LOC" and path.parent.name == "Data":
+        candidates.append(path.parent.parent)
+    return next((base for base in candidates if (base / "Data" / "CLS-LOC").is_dir()), None)

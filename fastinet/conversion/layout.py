@@ -1,7 +1,8 @@
 """Names of the files in a dataset folder that a conversion writes.
 
-``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json`` and, last of all,
-``dataset.json``. ``DST/.fastinet-convert/`` is there only while a conversion is at work or was interrupted.
+``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, with
+``labels_as`` a column's files, and, last of all, ``dataset.json``. ``DST/.fastinet-convert/`` is there only
+while a conversion is at work or was interrupted.
 """
 
 from __future__ import annotations
@@ -9,11 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fastinet import manifest
+from fastinet import columns, manifest
 from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.store import JOURNAL, Store
 
-__all__ = ["REPORT", "foreign_entries", "is_complete", "owned_files", "remove_surplus", "shard_name"]
+__all__ = [
+    "REPORT",
+    "complete_splits",
+    "foreign_entries",
+    "is_complete",
+    "owned_files",
+    "remove_surplus",
+    "shard_name",
+]
 
 REPORT = "report.json"
 
@@ -29,19 +38,28 @@ def is_complete(store: Store, split: str) -> bool:
     return found is not None and found[:32].lstrip(b"{ \n").startswith(b'"format_version"')
 
 
+def complete_splits(store: Store) -> list[str]:
+    """The splits there that have a manifest."""
+    names = set(store.entries()) - {JOURNAL, "lost+found"}
+    return sorted(name for name in names if is_complete(store, name))
+
+
 def foreign_entries(store: Store) -> list[str]:
     """What lies there that no conversion put there; nothing where one is at work or was interrupted."""
     names = store.entries()
     if JOURNAL in names:
         return []
-    return sorted(name for name in names if name != "lost+found" and not is_complete(store, name))
+    return sorted(set(names) - {"lost+found", *complete_splits(store)})
 
 
 def owned_files(store: Store, splits: Iterable[str], begun: Iterable[str]) -> list[str]:
     """A conversion's files: of `splits` where complete, of `begun` in any case."""
     owned: list[str] = []
     for split in sorted({*begun, *(split for split in splits if is_complete(store, split))}):
-        shape = re.compile(rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}")
+        shape = re.compile(
+            rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}|"
+            rf"{columns.FILE_NAME}|column-[a-z0-9_]+-(values|offsets)-[0-9a-f]{{16}}\.npy"
+        )
         owned += sorted(f"{split}/{name}" for name in store.entries(split) if shape.fullmatch(name))
     return owned
 

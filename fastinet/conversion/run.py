@@ -13,11 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, manifest
+from fastinet.columns import files_of
+from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, open_engine
+from fastinet.conversion.fields import DEFAULT, Fields
+from fastinet.conversion.label_column import packed
 from fastinet.conversion.layout import (
     REPORT,
+    complete_splits,
     foreign_entries,
     is_complete,
     owned_files,
@@ -36,7 +41,7 @@ from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, W
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
 from fastinet.dataset_files import parse_json
-from fastinet.errors import ArgumentError, StateError, UnsupportedError
+from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
 from fastinet.progress import Meter, meter
 
 __all__ = ["convert"]
@@ -49,6 +54,7 @@ def convert(
     source: str | None = None,
     split: str | None = None,
     classes: Sequence[str] | str | os.PathLike[str] | None = None,
+    class_order: Sequence[str] | str | os.PathLike[str] | None = None,
     workers: int | None = None,
     shard_size: str | ShardLimits | None = None,
     shuffle: int | None = None,
@@ -63,6 +69,9 @@ def convert(
     wordnet: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
     check_md5: bool = False,
+    image_field: str | Sequence[str] | None = None,
+    label_field: str | Sequence[str] | None = None,
+    labels_as: str | None = None,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -81,12 +90,17 @@ def convert(
         split: convert only this split, or, for a source without splits, the name of its only one.
         classes: of the whole ImageNet, only these synsets, labelled in this order: WNIDs, or the path of a
             list with one a line (such as those of ImageNet-21K-P). None: all there are, sorted.
+        class_order: the names of all classes in the order of their labels, or the path of a file with one a
+            line (what follows a name's first word may be a description). None: the source's order, which for
+            folders is that of their names as text, as in torchvision: "10" before "2". For labels that are
+            numbers, these are the names. It also settles what is a class where the folders do not show it.
         workers: shards written at a time; None: two for each CPU. Changes only the speed.
         shard_size: "1000" (records) or "256MB" (bytes) a shard; None: at most 1000 records and 256 MB.
         shuffle: seed of a permutation of the records; None: the source's order is kept, so that record i is
             sample i of torchvision's ImageFolder.
         on_bad: for files that cannot be read or are no images: "fail"; "skip" (leave out and list in
-            ``dst/report.json``); "keep" (store what bytes there are, and list).
+            ``dst/report.json``); "keep" (store what bytes there are, and list). An interrupted run may go on
+            with another one.
         entry_points: note where in each image decoding can begin, which later makes reading crops of it much
             faster; costs most of the time of a conversion. ``fastinet index`` adds them afterwards.
         max_side: shrink images so that the longer side is at most this many pixels.
@@ -106,6 +120,13 @@ def convert(
             as the images' or all in one.
         check_md5: compare the archives, while they are read, with the MD5 sums that image-net.org publishes;
             where one differs, no dataset is made.
+        image_field: of WebDataset tars the field, of a table (CSV, Parquet) the column, of TFRecord files the
+            feature with the image (of a CSV, its path). Of several, the first that is there. None: see the
+            source.
+        label_field: the same for the label.
+        labels_as: for sources where the labels are no classes (fractions, several a record, texts): keep what
+            stands in their place as an attached column of this name (``Dataset.columns``), int64 or float64,
+            lists of these, or texts. Labels are then -1.
         progress: show progress on stderr.
 
     Raises:
@@ -122,6 +143,7 @@ def convert(
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
+    fields = Fields.chosen(image_field, label_field, labels_as)
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
     if is_url(src):
@@ -129,13 +151,18 @@ def convert(
             f"{src}: a source is read from a file system; only the destination can be a URL"
         )
     if isinstance(src, (str, os.PathLike)):
-        src = open_source(src, source, split, classes)
+        src = open_source(src, source, split, classes, class_order, fields)
+    else:
+        if fields != DEFAULT:
+            raise ArgumentError("image_field, label_field and labels_as are for a path as source")
+        if class_order is not None:
+            src = InOrder(src, *read_class_order(class_order))
     if boxes is not None:
         src = WithBoxes(src, boxes)
     store = open_store(dst)
     _keep_apart(src.location, store.location)
     _refuse_foreign(store)
-    job = _Job(src, store, settings, limits, shuffle, describe(src, wordnet))
+    job = _Job(src, store, settings, limits, shuffle, fields, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
@@ -167,6 +194,7 @@ class _Job:
         settings: WriteSettings,
         limits: ShardLimits,
         shuffle: int | None,
+        fields: Fields,
         description: Description,
     ) -> None:
         self.source = source
@@ -175,6 +203,7 @@ class _Job:
         self.settings = settings
         self.limits = limits
         self.shuffle = shuffle
+        self.fields = fields
         self.description = description
         self.surveys = {split: source.survey(split) for split in source.splits}
         counts = [survey.records for survey in self.surveys.values()]
@@ -190,7 +219,8 @@ class _Job:
             workspace.discard(owned_files(self.store, self.source.splits, (begun or {}).get("splits", ())))
         else:
             workspace.finish_discarding()
-            if begun is not None and begun != wanted:
+            # The error of a bad file asks for another policy; shards that this would change are redone.
+            if begun is not None and {**begun, "on_bad": wanted["on_bad"]} != wanted:
                 raise ArgumentError(
                     f"{self.path}: holds an interrupted conversion with other settings "
                     f"({_differences(begun, wanted)}); repeat those, choose another place, or overwrite",
@@ -215,23 +245,45 @@ class _Job:
                 records += result.summary["records"]
                 size += result.summary["payload_bytes"]
             remove_surplus(self.store, split, len(tally.shards))
-            reports[split] = tally.report({**self.surveys[split].notes, **self._empty_classes(tally)})
+            reports[split] = tally.report({**self.surveys[split].notes, **self._class_notes(tally)})
         return reports, records, size
 
-    def _empty_classes(self, tally: Tally) -> dict[str, list[str]]:
-        """Also those of which every image was left out; none where nothing has a label."""
+    def _class_notes(self, tally: Tally) -> dict[str, list[str]]:
+        """Classes of which no image was written, unless nothing has a label; numbers sorted as text."""
         classes, counts = self.source.classes, tally.class_counts
         empty = [c.name for label, c in enumerate(classes) if not counts[label]]
-        return {"classes without images": empty if len(empty) < len(classes) else []}
+        ordered = getattr(self.source, "class_order", None) is not None
+        return {
+            "classes without images": empty if len(empty) < len(classes) else [],
+            "classes sorted as text": [] if ordered else text_order_remark(classes),
+            "splits here with other classes, so other labels": self._other_classes(),
+        }
+
+    def _other_classes(self) -> list[str]:
+        """Of the splits that were converted before, if they have labels; a damaged one says nothing."""
+        names = [c.name for c in self.source.classes]
+        found = []
+        for split in sorted(set(complete_splits(self.store)) - set(self.source.splits)):
+            with contextlib.suppress(FormatError, UnsupportedError):
+                others = [c.name for c in self._read_manifest(split).classes]
+                if names and others and names != others:
+                    found.append(split)
+        return found
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""
+        values = {split: tally.values for split, tally in self._tallies.items() if self.fields.labels_as}
+        columns = packed(values)
         for split, tally in self._tallies.items():
             self.store.check(workspace.run, split)
             self._require_shards(split, tally)
             self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
             self.store.write(f"{split}/{NAMES}", to_json(tally.names))
-            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(self._manifest(split, tally)))
+            described = self._manifest(split, tally)
+            if split in columns:
+                for name, data in files_of(described, self.fields.labels_as, columns[split]).items():
+                    self.store.write(f"{split}/{name}", data)
+            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(described))
         workspace.close()
 
     def _prepare_folders(self, workspace: Workspace) -> None:
@@ -266,6 +318,7 @@ class _Job:
     def _options(self) -> dict[str, Any]:
         """What, beside the source, decides the dataset's bytes."""
         recoding = self.settings.reencoding
+        order = getattr(self.source, "class_order", None)
         return {
             "fastinet": __version__,
             "source": self.source.kind,
@@ -278,6 +331,8 @@ class _Job:
             "quality": recoding.quality,
             "normalise_odd": self.settings.normalise_odd,
             "metadata": self.description.digest,
+            **({} if order is None else {"class_order": order}),
+            **({} if self.fields == DEFAULT else self.fields.options()),
         }
 
     def _plans(self, split: str) -> Iterator[ShardPlan]:
@@ -305,8 +360,10 @@ class _Job:
         for split in self.source.splits:
             if not is_complete(self.store, split):
                 raise self._in_the_way(f"has no split {split!r} yet; convert that one alone")
-            there = self._read_manifest(split)
+            there, report = self._read_manifest(split), self._read_report(split)
             wanted = {**self._options(), "plan": digest_of_plans([p.digest for p in self._plans(split)])}
+            if not report.bad and not report.box_problems:  # then the policy for such made no difference
+                wanted["on_bad"] = there.created_by.get("on_bad")
             if dict(there.created_by) != wanted:
                 raise self._in_the_way(_differences(there.created_by, wanted))
             sizes = self.store.entries(split)
@@ -315,7 +372,7 @@ class _Job:
                     if sizes.get(name) != size:
                         path = self.store.place(f"{split}/{name}")
                         raise self._in_the_way(f"{path} is missing or of another size")
-            reports[split] = self._read_report(split)
+            reports[split] = report
         return ConversionReport(
             self.path, len(self.source.classes), reports, self.settings.on_bad, already_complete=True
         )
@@ -347,6 +404,8 @@ def _still_good(
         return None
     try:
         result = ShardResult.from_note(note)
+        if result.on_bad != task.settings.on_bad and result.depends_on_policy:
+            return None
         tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
         there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
     except (AttributeError, KeyError, TypeError, ValueError):  # not as we write them: as if it were not there

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from fastinet.conversion.voc import BoxSet
 from fastinet.errors import FastinetError
 from fastinet.manifest import ClassInfo
 
-__all__ = ["Extent", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
+__all__ = ["OPTIONAL", "Extent", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
+
+# Attributes that only some sources have; what wraps a source passes them on.
+OPTIONAL = ("archives", "hierarchy", "synsets", "class_order")
 
 
 class Extent(NamedTuple):
@@ -68,6 +71,7 @@ class Sample(NamedTuple):
             for a payload that is a whole file: `size` is exact, and a file of another size has changed.
         annotation: JSON text to keep beside the image, "" for none.
         boxes: bounding boxes, None for none.
+        value: with ``labels_as``, what stands in the label's place: JSON, None for nothing.
     """
 
     key: str
@@ -78,6 +82,7 @@ class Sample(NamedTuple):
     stamp: int = 0
     annotation: str = ""
     boxes: BoxSet | None = None
+    value: Any = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,8 @@ class Source(Protocol):
     """One layout in which images are held. Picklable is not required: samples travel, sources do not.
 
     A source that reads files of which sums are published also has ``archives``, their paths. One that knows
-    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them.
+    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them. One whose
+    classes were put into another order has ``class_order``, a digest of it.
     """
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 import tarfile
 import zlib
 from collections import Counter
@@ -11,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fastinet.conversion.imagefolder import EXTENSIONS
+from fastinet.conversion.files import describe_ignored, ignored_kind, is_image_name, is_noise
 from fastinet.conversion.keys import KeyMaker
 from fastinet.conversion.source import Sample, Streamed, Survey
-from fastinet.conversion.synset_tars import SYNSET_TAR, describe_ignored
+from fastinet.conversion.synset_tars import SYNSET_TAR
 from fastinet.errors import FormatError, ShardIOError
 
 __all__ = ["SynsetStream"]
@@ -79,7 +78,9 @@ class SynsetStream:
                 for member in outer:
                     match = SYNSET_TAR.fullmatch(member.name.rpartition("/")[2])
                     outer.members.clear()  # type: ignore[attr-defined]
-                    if not match or not member.isfile() or (wanted is not None and match[1] not in wanted):
+                    if not match or not member.isfile() or is_noise(member.name):
+                        continue
+                    if wanted is not None and match[1] not in wanted:
                         continue
                     wnid = match[1]
                     place = f"{self._path}/{wnid}.tar"
@@ -102,11 +103,11 @@ class SynsetStream:
     def _inner_images(self, inner: tarfile.TarFile, wnid: str, with_data: bool) -> Iterator[_Image]:
         for member in inner:
             inner.members.clear()  # type: ignore[attr-defined]
-            name = member.name.rpartition("/")[2]
             if member.isdir():
                 continue
-            if not member.isfile() or not name.lower().endswith(EXTENSIONS):
-                self._ignored[re.sub(r".*(?=\.)", "", name).lower() if "." in name else "no extension"] += 1
+            if not member.isfile() or not is_image_name(member.name):
+                self._ignored[ignored_kind(member.name)] += 1
                 continue
+            name = member.name.rpartition("/")[2]
             content = inner.extractfile(member) if with_data else None
             yield _Image(wnid, name, content.read() if content else b"", member.size)

@@ -14,13 +14,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastinet import _core
-from fastinet.conversion.imagefolder import EXTENSIONS
+from fastinet.conversion.files import describe_ignored, ignored_kind, is_image_name, is_noise
 from fastinet.conversion.keys import KeyMaker, same_but_for_case
 from fastinet.conversion.source import Extent, Sample, Survey
 from fastinet.errors import FormatError
 from fastinet.manifest import ClassInfo
 
-__all__ = ["Listing", "SynsetTar", "list_images", "loose_tars", "nested_tars", "samples_of", "survey_of"]
+__all__ = [
+    "Listing",
+    "SynsetTar",
+    "describe_ignored",
+    "list_images",
+    "loose_tars",
+    "nested_tars",
+    "samples_of",
+    "survey_of",
+]
 
 SYNSET_TAR = re.compile(r"(n\d{8})\.tar")
 
@@ -62,14 +71,13 @@ def list_images(path: str, offset: int = 0, length: int = -1, origin: str | None
         MissingFileError, ShardIOError: the file cannot be read.
     """
     members, skipped = _core.scan_tar(os.fsencode(path), offset, length, origin)
-    ignored = Counter(reason for _, reason in skipped if reason != "folder")
+    ignored = Counter(reason for _, reason, _ in skipped if reason != "folder")
     images = []
     for name, start, size in members:
-        base = name.rpartition("/")[2]
-        if base.lower().endswith(EXTENSIONS):
-            images.append(Image(base, start, size))
+        if is_image_name(name):
+            images.append(Image(name.rpartition("/")[2], start, size))
         else:
-            ignored[Path(base).suffix.lower() or "no extension"] += 1
+            ignored[ignored_kind(name)] += 1
     images.sort()
     return Listing(images, ignored)
 
@@ -78,15 +86,15 @@ def nested_tars(path: Path) -> tuple[list[SynsetTar], Counter[str]]:
     """The synsets' tars within one tar, sorted by WNID; and how many other members it has, by kind."""
     stamp = path.stat().st_mtime_ns
     members, skipped = _core.scan_tar(os.fsencode(path))
-    ignored = Counter(reason for _, reason in skipped if reason != "folder")
+    ignored = Counter(reason for _, reason, _ in skipped if reason != "folder")
     tars = []
     for name, offset, size in members:
         base = name.rpartition("/")[2]
         match = SYNSET_TAR.fullmatch(base)
-        if match:
+        if match and not is_noise(name):
             tars.append(SynsetTar(match[1], str(path), offset, size, f"{path.name}/{base}", stamp))
         else:
-            ignored[Path(base).suffix.lower() or "no extension"] += 1
+            ignored[ignored_kind(name)] += 1
     return _distinct(tars, path), ignored
 
 
@@ -159,11 +167,6 @@ def patched(sample: Sample, name: str, patches: Mapping[str, Sample] | None) -> 
     if patch is None:
         return sample
     return sample._replace(payload=patch.payload, size=patch.size, origin=patch.origin, stamp=patch.stamp)
-
-
-def describe_ignored(ignored: Mapping[str, int]) -> list[str]:
-    """One text for each kind of member that was passed over."""
-    return [f"{n} of {kind}" for kind, n in sorted(ignored.items())]
 
 
 def _listing(tar: SynsetTar) -> Listing:

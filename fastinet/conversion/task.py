@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -66,8 +66,8 @@ class ShardTask:
 
     @cached_property
     def digest(self) -> str:
-        """Equal for two tasks that would write the same bytes from the same files."""
-        return local_digest(self.plan, repr(self.settings))
+        """Equal for two tasks that would write the same bytes from the same files, if none is bad."""
+        return local_digest(self.plan, repr(replace(self.settings, on_bad="fail")))
 
     @cached_property
     def held_bytes(self) -> int:
@@ -87,6 +87,8 @@ class ShardResult:
         bad: origin and reason of every record that was left out, or kept although it is no image.
         box_problems: origin and reason of every box that was dropped or clipped.
         names: of the files, as ``names.py`` says.
+        on_bad: the policy for bad files.
+        values: of the records written, with ``labels_as``; empty where no record has any.
     """
 
     digest: str
@@ -95,13 +97,23 @@ class ShardResult:
     bad: tuple[tuple[str, str], ...]
     box_problems: tuple[tuple[str, str], ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict)
+    on_bad: Policy = "fail"
+    values: tuple[Any, ...] = ()
+
+    @property
+    def depends_on_policy(self) -> bool:
+        """Whether another policy might have written something else: there are bad files or annotations."""
+        return bool(self.bad or self.box_problems)
 
     @classmethod
     def from_note(cls, note: Mapping[str, Any]) -> ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
         problems = tuple((origin, reason) for origin, reason in note["box_problems"])
-        return cls(note["digest"], note["plan"], note["summary"], bad, problems, note["names"])
+        names, values = note["names"], tuple(note["values"])
+        return cls(
+            note["digest"], note["plan"], note["summary"], bad, problems, names, note["on_bad"], values
+        )
 
     def note(self) -> dict[str, Any]:
         """As JSON."""
@@ -112,6 +124,8 @@ class ShardResult:
             "bad": [list(entry) for entry in self.bad],
             "box_problems": [list(entry) for entry in self.box_problems],
             "names": dict(self.names),
+            "on_bad": self.on_bad,
+            "values": list(self.values),
         }
 
 
@@ -130,7 +144,7 @@ def execute(
         FastinetError: a bad file where the policy is "fail", or the disk refused.
     """
     settings = task.settings
-    bad: list[tuple[str, str]] = []
+    bad: list[tuple[Sample, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
             tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
@@ -139,7 +153,10 @@ def execute(
             for chunk in _chunks(task.plan.samples):
                 if cancelled():
                     raise Cancelled
-                bad += _write(writer, chunk, settings)
+                try:
+                    bad += _write(writer, chunk, settings)
+                except FastinetError as error:
+                    raise _with_remedy(error, chunk, settings.on_bad) from error
                 advance(len(chunk), sum(sample.size for sample in chunk))
             summary = writer.finish()
         finally:
@@ -151,16 +168,26 @@ def execute(
         for problem in sample.boxes.problems
     )
     result = ShardResult(
-        task.digest, task.plan.digest, summary, tuple(bad), problems, names_of(task.plan.samples)
-    )
+        task.digest, task.plan.digest, summary, tuple((sample.origin, reason) for sample, reason in bad),
+        problems, names_of(task.plan.samples), settings.on_bad, _values(task, bad),
+    )  # fmt: skip
     task.store.write(note_name(task.name), to_json(result.note()))
     return result
 
 
+def _values(task: ShardTask, bad: Sequence[tuple[Sample, str]]) -> tuple[Any, ...]:
+    """Of the samples that were written, in order; nothing where no sample has any."""
+    left_out = {sample.key for sample, _ in bad} if task.settings.on_bad == "skip" else set()
+    samples = task.plan.samples
+    if all(sample.value is None for sample in samples):
+        return ()
+    return tuple(sample.value for sample in samples if sample.key not in left_out)
+
+
 def _write(
     writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
-) -> list[tuple[str, str]]:
-    """Appends the chunk; returns the bad ones."""
+) -> list[tuple[Sample, str]]:
+    """Appends the chunk; returns the bad ones, with the reasons."""
     for sample in chunk:
         if sample.boxes is not None and sample.boxes.error and settings.on_bad == "fail":
             raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
@@ -170,13 +197,27 @@ def _write(
             for s in chunk
             if isinstance(s.payload, Extent)
         ]
-        return [(chunk[i].origin, reason) for i, reason in writer.add_extents(rows)]
+        return [(chunk[i], reason) for i, reason in writer.add_extents(rows)]
     bad = []
     for sample in chunk:
         reason = _write_one(writer, sample, settings)
         if reason:
-            bad.append((sample.origin, reason))
+            bad.append((sample, reason))
     return bad
+
+
+def _with_remedy(error: FastinetError, chunk: tuple[Sample, ...], policy: Policy) -> FastinetError:
+    """The error, with the option that would go on, if it is about a file of the source."""
+    payloads = (sample.payload for sample in chunk)
+    sources = {payload.path for payload in payloads if isinstance(payload, Extent)}
+    if policy == "skip" or not (error.key or error.path in sources or isinstance(error, DecodeError)):
+        return error
+    remedy = "--on-bad skip (on_bad=) leaves such files out and lists them"
+    if policy == "fail" and isinstance(error, DecodeError):
+        remedy += ", keep stores them as they are"
+    remake, (kind, message, told) = error.__reduce__()
+    found: FastinetError = remake(kind, f"{message}. {remedy}; finished shards are not written again", told)
+    return found
 
 
 def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings) -> str:

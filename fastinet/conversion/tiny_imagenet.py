@@ -15,6 +15,7 @@ from fastinet.conversion.files import (
     lines_of,
     wrong_line,
 )
+from fastinet.conversion.folders import look
 from fastinet.conversion.keys import KeyMaker
 from fastinet.conversion.source import Sample, Survey
 from fastinet.errors import ArgumentError
@@ -64,9 +65,24 @@ class TinyImageNet:
 
     def survey(self, split: str) -> Survey:
         """Counts the images of a split."""
-        if split != "train":
-            return Survey(len(images_in(self._root / split / "images")))
-        return Survey(sum(len(images_in(self._root / "train" / c.name / "images")) for c in self.classes))
+        folder = self._root / split
+        notes: dict[str, list[str]] = {}
+        if split == "train":
+            records = sum(len(images_in(folder / c.name / "images")) for c in self.classes)
+            here = look(str(folder))
+            notes["folders that are no class"] = [
+                *(name for name in here.folders if name not in self._labels), *here.noise
+            ]  # fmt: skip
+        else:
+            records = len(images_in(folder / "images"))
+        if not records:
+            inside = "<wnid>/images" if split == "train" else "images"
+            raise ArgumentError(
+                f"{folder}: no images in {inside}, where Tiny ImageNet has them; where they were sorted into "
+                "class folders, --source imagefolder converts them",
+                path=str(folder),
+            )
+        return Survey(records, notes)
 
     def samples(self, split: str) -> Iterator[Sample]:
         """The images of a split, one class's annotations in memory at a time."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from fastinet.conversion.source import Sample, Source, Survey
+from fastinet.conversion.source import OPTIONAL, Sample, Source, Survey
 from fastinet.conversion.voc import BoxSet, parse_voc
 from fastinet.errors import MissingFileError, ShardIOError
 from fastinet.manifest import ClassInfo
@@ -30,7 +30,7 @@ class WithBoxes:
             raise MissingFileError(f"{self._folder}: no folder of bounding boxes here", path=self._folder)
         self.kind = source.kind
         self.location = source.location
-        for name in ("archives", "hierarchy", "synsets"):  # what only some sources have
+        for name in OPTIONAL:
             if hasattr(source, name):
                 setattr(self, name, getattr(source, name))
         self._labels = {c.name: label for label, c in enumerate(source.classes)}

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fastinet import _core
+from fastinet.conversion.fields import Fields
 from fastinet.conversion.tar_records import records_of
 from fastinet.dataset import Dataset, shard_specs
 from fastinet.errors import FormatError
@@ -62,9 +63,9 @@ def _is_plain(tar: str) -> bool:
     Of other tars only the records go over.
     """
     members, skipped = _core.scan_tar(os.fsencode(tar))
-    names = [name for name, *_ in members] + [name for name, reason in skipped if reason == "folder"]
+    names = [row[0] for row in (*members, *skipped)]
     distinct = len({name for name, *_ in members}) == len(members)
-    return distinct and not any(map(_leads_out, names)) and all(reason == "folder" for _, reason in skipped)
+    return distinct and not any(map(_leads_out, names)) and all(row[1] == "folder" for row in skipped)
 
 
 def _leads_out(name: str) -> bool:
@@ -76,10 +77,14 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
     """All members of the records with those numbers, from one tar into another."""
     places = chosen.dataset.core.facts(wanted[0], wanted[-1] + 1 - wanted[0])["payload_offset"]
     records = {int(places[i - wanted[0]]): chosen.dataset[i] for i in wanted}
+    fields = Fields.of_index(chosen.dataset.manifest.created_by)
     try:
         with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
-            members = ((member.name, member) for member in tar if member.isfile())
-            for parts in records_of(members, Counter()):
+            members = (
+                (member.name, member if member.isfile() else "folder" if member.isdir() else "no file")
+                for member in tar
+            )
+            for parts in records_of(members, Counter(), fields):
                 record = None if parts.image is None else records.pop(parts.image.offset_data, None)
                 if record is None or parts.image is None:
                     continue

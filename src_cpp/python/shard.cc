@@ -278,7 +278,8 @@ void bind_writers(py::module_& m) {
              for (const TarMember& t : members)
                regular.append(py::make_tuple(text(t.name), t.offset, t.size));
              py::list other;
-             for (const SkippedMember& s : skipped) other.append(py::make_tuple(text(s.name), s.reason));
+             for (const SkippedMember& s : skipped)
+               other.append(py::make_tuple(text(s.name), s.reason, s.offset));
              return py::make_tuple(regular, other);
            })
       .def(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from pathlib import Path
 
 from images import encode, photo
 from PIL import Image
+
+from fastinet.conversion.source import Extent, Source
+
+TORCHVISION_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 
 def small_jpeg(seed: int, width: int = 64, height: int = 48, **options: object) -> bytes:
@@ -43,3 +48,34 @@ def snapshot(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
         for path in sorted(folder.rglob("*"))
     }
+
+
+def torchvision_folder(root: str, allow_empty: bool = False) -> tuple[dict[str, int], list[tuple[str, int]]]:
+    """class_to_idx and samples of ``torchvision.datasets.ImageFolder``: find_classes and make_dataset, to the
+    letter of their loops. Raises FileNotFoundError where these do."""
+    classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+    if not classes:
+        raise FileNotFoundError(f"Couldn't find any class folder in {root}.")
+    class_to_idx = {name: i for i, name in enumerate(classes)}
+    instances = []
+    available = set()
+    for target_class in sorted(class_to_idx):
+        target_dir = os.path.join(root, target_class)  # noqa: PTH118
+        for folder, _, names in sorted(os.walk(target_dir, followlinks=True)):
+            for name in sorted(names):
+                if name.lower().endswith(TORCHVISION_EXTENSIONS):
+                    instances.append((os.path.join(folder, name), class_to_idx[target_class]))  # noqa: PTH118
+                    available.add(target_class)
+    empty = set(class_to_idx) - available
+    if empty and not allow_empty:
+        raise FileNotFoundError(f"Found no valid file for the classes {', '.join(sorted(empty))}.")
+    return class_to_idx, instances
+
+
+def listed(source: Source, split: str) -> list[tuple[str, int]]:
+    """Path and label of a source's samples that are files."""
+    return [
+        (sample.payload.path, sample.label)
+        for sample in source.samples(split)
+        if isinstance(sample.payload, Extent)
+    ]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from archives import CLASSES, IDS, devkit, tar_of, tar_of_tars, write
 from click.testing import CliRunner
-from folders import members, small_jpeg
+from folders import members, small_jpeg, write_tree
 from images import SHARED, encode, shared_files
 from PIL import Image
 
@@ -150,6 +150,12 @@ def test_a_ground_truth_of_something_else_is_refused_with_its_line(ilsvrc2012: P
     write(ilsvrc2012, {KIT: devkit(2012, [1, 2, 4])})
     with pytest.raises(errors.FormatError, match=r"ground_truth.txt: line 3: expected an ILSVRC ID.*'4'"):
         open_source(ilsvrc2012)
+
+
+def test_folders_of_images_beside_the_archives_are_named(ilsvrc2012: Path, tmp_path: Path) -> None:
+    write_tree(ilsvrc2012, {"train/n01440764/1.JPEG": small_jpeg(1), "docs/readme.txt": b""})
+    notes = open_source(ilsvrc2012).survey("train").notes
+    assert notes["folders left alone"] == ["train: images, but the archives are read"]
 
 
 def test_a_synset_that_the_devkit_does_not_know_is_refused(ilsvrc2012: Path) -> None:

@@ -187,3 +187,29 @@ def test_the_published_class_lists_are_read(name: str, count: int) -> None:
         pytest.skip("the published lists are not here")
     names = read_class_list(path)
     assert (len(names), list(names)) == (count, sorted(names))
+
+
+def test_folders_beside_tars_are_left_alone_or_refused_where_they_hold_more(
+    synsets: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    src = _layout(tmp_path / "src", "folder of tars", synsets)
+    write_tree(src, {f"{CLASSES[0]}/{CLASSES[0]}_3.JPEG": small_jpeg(1), "notes/x.txt": b""})
+    notes = open_source(src).survey("train").notes
+    assert notes["folders left alone"] == [f"{CLASSES[0]}: {CLASSES[0]}.tar is read"]
+    (src / f"{CLASSES[0]}.tar").unlink()
+    with pytest.raises(
+        errors.ArgumentError, match=rf"that have no tar \({CLASSES[0]}\).*--source imagefolder"
+    ):
+        open_source(src)
+
+
+def test_a_class_list_serves_for_a_tree_of_splits(
+    synsets: dict[str, dict[str, bytes]], tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        _layout(tmp_path / "src" / split, "extracted tree", synsets)
+    source = open_source(tmp_path / "src", classes=CLASSES[1:])
+    assert (source.kind, tuple(source.splits)) == ("imagenet21k", ("train", "val"))
+    for split in source.splits:
+        assert [sample.label for sample in source.samples(split)] == [0, 0, 1, 1]
+    assert tuple(open_source(tmp_path / "src", split="val", classes=CLASSES).splits) == ("val",)

@@ -250,7 +250,9 @@ def test_pillows_global_settings_neither_change_the_result_nor_are_changed(
     expected = fastinet.decode(png.getvalue())
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    with pytest.raises(DecodeError, match="image file is truncated"):
+    with pytest.raises(
+        DecodeError, match=r"is truncated .*\(whatever ImageFile.LOAD_TRUNCATED_IMAGES is set to"
+    ):
         fastinet.decode(jpeg()[:-200])
     np.testing.assert_array_equal(fastinet.decode(png.getvalue()), expected)
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True

@@ -267,7 +267,10 @@ def test_tars_of_other_tools_that_were_indexed_have_no_problems(tmp_path: Path) 
          {}),
         ("skipped", {"a.jpg": small_jpeg(1), "b.jpg": broken, "c.txt": b"no image"}, {"on_bad": "skip"}),
         ("kept", {"a.jpg": small_jpeg(1), "b.jpg": broken}, {"on_bad": "keep"}),
-        ("other names", {"._a.jpg": b"noise", "a.left.jpg": b"?", "b.JPG": small_jpeg(1), "b.CLS": b"0"}, {}),
+        ("other names", {"._a.jpg": b"noise", "./b.JPG": small_jpeg(1), "./b.CLS": b"0"}, {}),
+        ("chosen", {"a.left.jpg": small_jpeg(1), "a.right.jpg": small_jpeg(2), "a.truth.cls": b"1"},
+         {"image_field": "right.jpg", "label_field": "truth.cls"}),
+        ("as a column", {"a.jpg": small_jpeg(1), "a.cls": b"0.75"}, {"labels_as": "score"}),
     ]:  # fmt: skip
         folder = indexed(tmp_path / name, members, **options)
         assert told(folder) == [], name
