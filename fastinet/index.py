@@ -24,6 +24,7 @@ from fastinet.conversion.tar_records import (
     records_of,
     tar_order,
 )
+from fastinet.dataset_files import is_there, open_regular
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 
@@ -86,7 +87,7 @@ def index(
         classes: by label. None: as many as there are labels, named by their numbers.
         on_bad: for images that cannot be read, and for members that are no record (without an image or with
             several, with a field twice, with a link for a member, with the key of an earlier one): "fail";
-            "skip" leaves them out; "keep" takes images that cannot be read, and fails for what is no record.
+            "skip" leaves them out; "keep" takes images that cannot be read, and leaves out what is no record.
         image_field: the field that is the image (``input.jpg``); of several, the first that a record has.
         label_field: the same for the label; a field whose name ends in ``json`` is read as such.
         labels_as: keep what stands in the label's place (fractions, lists, texts) as an attached column of
@@ -97,7 +98,7 @@ def index(
     Raises:
         MissingFileError: no tars.
         ArgumentError: an option out of range, or a file is in the way that fastinet did not write.
-        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is not "skip"; what
+        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is "fail"; what
             stands in a label's place is no label; no record is left.
         UnsupportedError: a compressed tar.
         DecodeError: not an image, and `on_bad` is "fail".
@@ -181,7 +182,7 @@ def _index_tar(
         if key in taken and not record.problem:
             record = replace(record, image=None, problem="an earlier record has the same key")
         if record.image is None:
-            if on_bad != "skip":
+            if on_bad == "fail":
                 raise bad_record(str(tar), record, "; on_bad='skip' leaves it out")
             left_out.append((key, record.problem))
             continue
@@ -230,11 +231,11 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
     if repeated:
         raise ArgumentError(f"{repeated[0]}: two tars need the same sidecar", path=str(repeated[0]))
     for target in targets:
-        if target.exists() and not _starts_with(target, _MAGIC):
+        if is_there(target) and not _starts_with(target, _MAGIC):
             raise ArgumentError(
                 f"{target}: exists and is no sidecar of fastinet; name another folder (dst)", path=str(target)
             )
-    if (folder / manifest.FILE_NAME).exists():
+    if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
         except FormatError as e:
@@ -244,7 +245,7 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(magic)) == magic
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import time
@@ -41,6 +40,7 @@ from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
+from fastinet.dataset_files import parse_json
 from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
 from fastinet.progress import Meter, meter
 
@@ -382,10 +382,11 @@ class _Job:
         return manifest.decode(self.store.read(name) or b"", self.store.place(name))
 
     def _read_report(self, split: str) -> SplitReport:
+        path = self.store.place(f"{split}/{REPORT}")
         told = self.store.read(f"{split}/{REPORT}")
         if told is None:
-            raise self._in_the_way(f"{self.store.place(f'{split}/{REPORT}')} is missing")
-        return SplitReport.from_json(json.loads(told))
+            raise self._in_the_way(f"{path} is missing")
+        return SplitReport.from_json(parse_json(told, path), path)
 
     def _in_the_way(self, why: str) -> ArgumentError:
         return ArgumentError(
@@ -399,13 +400,16 @@ def _still_good(
     task: ShardTask, note: Mapping[str, Any] | None, sizes: Mapping[str, int]
 ) -> ShardResult | None:
     """What the note says, if it is about this very task and the files it tells of are there."""
-    if note is None or note["digest"] != task.digest:
+    if note is None or note.get("digest") != task.digest:
         return None
-    result = ShardResult.from_note(note)
+    try:
+        result = ShardResult.from_note(note)
+        tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
+        there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
+    except (AttributeError, KeyError, TypeError, ValueError):  # not as we write them: as if it were not there
+        return None
     if result.on_bad != task.settings.on_bad and result.depends_on_policy:
         return None
-    tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
-    there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
     return result if there else None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -14,10 +13,11 @@ import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.conversion.fields import Fields
-from fastinet.conversion.names import FILE, name_of
+from fastinet.conversion.keys import kept_key
+from fastinet.conversion.names import name_of, read_names
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
-from fastinet.conversion.tar_records import TarRecord, records_of, tar_order
+from fastinet.conversion.tar_records import records_of, tar_order
 from fastinet.dataset import Dataset, Record, shard_specs
 from fastinet.errors import FormatError
 
@@ -47,7 +47,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         FormatError: a tar is damaged, or lacks a record that its sidecar has.
         MissingFileError, ShardIOError: a file cannot be read.
     """
-    names = _names(dataset.path / FILE)
+    names = read_names(dataset.path, len(dataset.manifest.shards))  # None: indexed in place
     fields = Fields.of_index(dataset.manifest.created_by)
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
@@ -57,7 +57,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         else:
             wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
         if wanted:
-            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None, fields)
+            yield from _of_shard(spec, first, wanted, names[number] if names else None, fields)
         first = end
 
 
@@ -71,14 +71,12 @@ def _of_shard(
     tar = spec[0]
     shard = _core.ShardedDataset([spec])  # mapped only while it is read
     members = tar_order(*_core.scan_tar(os.fsencode(tar)))
-    found: dict[str, TarRecord[tuple[int, int]]] = {}
-    for parts in records_of(members, Counter(), fields):
-        if parts.image is not None:
-            found.setdefault(parts.key, parts)
+    found = {r.image[0]: r for r in records_of(members, Counter(), fields) if r.image is not None}
+    places = shard.facts(0, len(shard))["payload_offset"].tolist()
     with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
         for record in (Record(shard.record(i - first), i) for i in wanted):
-            stored = found.get(record.key)
-            if stored is None or stored.image is None:
+            stored = found.get(places[record.index - first])
+            if stored is None or stored.image is None or kept_key(record.key) != stored.key:
                 raise FormatError(f"{tar}: record {record.key}: in the sidecar, but not in the tar",
                                   path=tar, key=record.key)  # fmt: skip
             member = PurePosixPath(stored.name)
@@ -96,18 +94,3 @@ def _text(data: bytes, tar: str, key: str) -> str:
     except UnicodeDecodeError as e:
         raise FormatError(f"{tar}: record {key}: .json: expected UTF-8 text, found {e}",
                           path=tar, key=key) from None  # fmt: skip
-
-
-def _names(path: Path) -> list[dict[str, Any]]:
-    """``names.json``; empty where there is none, as for tars that were indexed in place."""
-    if not path.exists():
-        return []
-    try:
-        told = json.loads(path.read_bytes())
-        sound = isinstance(told, list) and all({"extension", "others"} <= row.keys() for row in told)
-    except (ValueError, AttributeError):
-        sound = False
-    if not sound:
-        raise FormatError(f"{path}: expected a list of objects with extension and others", path=str(path))
-    names: list[dict[str, Any]] = told
-    return names

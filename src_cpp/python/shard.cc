@@ -146,7 +146,7 @@ void bind_record(py::module_& m) {
 
 void bind_dataset(py::module_& m) {
   PYBIND11_NUMPY_DTYPE(RecordFacts, label, width, height, payload_bytes, entry_points_bytes, orientation,
-                       format, clean, boxes);
+                       format, clean, boxes, payload_offset);
   py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
       .def(py::init([](const std::vector<SpecTuple>& tuples) {
              std::vector<ShardSpec> specs;

@@ -23,6 +23,7 @@ struct RecordFacts {
   PayloadFormat format = PayloadFormat::kUnknown;
   bool clean = false;
   bool boxes = false;  // whether it has any
+  uint64_t payload_offset = 0;  // in the tar
 };
 
 // Boxes of several records in a row.
