@@ -87,7 +87,7 @@ def index(
         classes: by label. None: as many as there are labels, named by their numbers.
         on_bad: for images that cannot be read, and for members that are no record (without an image or with
             several, with a field twice, with a link for a member, with the key of an earlier one): "fail";
-            "skip" leaves them out; "keep" takes images that cannot be read, and fails for what is no record.
+            "skip" leaves them out; "keep" takes images that cannot be read, and leaves out what is no record.
         image_field: the field that is the image (``input.jpg``); of several, the first that a record has.
         label_field: the same for the label; a field whose name ends in ``json`` is read as such.
         labels_as: keep what stands in the label's place (fractions, lists, texts) as an attached column of
@@ -98,7 +98,7 @@ def index(
     Raises:
         MissingFileError: no tars.
         ArgumentError: an option out of range, or a file is in the way that fastinet did not write.
-        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is not "skip"; what
+        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is "fail"; what
             stands in a label's place is no label; no record is left.
         UnsupportedError: a compressed tar.
         DecodeError: not an image, and `on_bad` is "fail".
@@ -182,7 +182,7 @@ def _index_tar(
         if key in taken and not record.problem:
             record = replace(record, image=None, problem="an earlier record has the same key")
         if record.image is None:
-            if on_bad != "skip":
+            if on_bad == "fail":
                 raise bad_record(str(tar), record, "; on_bad='skip' leaves it out")
             left_out.append((key, record.problem))
             continue

@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.conversion.fields import Fields
+from fastinet.conversion.keys import kept_key
 from fastinet.conversion.names import name_of, read_names
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
-from fastinet.conversion.tar_records import TarRecord, records_of, tar_order
+from fastinet.conversion.tar_records import records_of, tar_order
 from fastinet.dataset import Dataset, Record, shard_specs
 from fastinet.errors import FormatError
 
@@ -70,17 +71,14 @@ def _of_shard(
     tar = spec[0]
     shard = _core.ShardedDataset([spec])  # mapped only while it is read
     members = tar_order(*_core.scan_tar(os.fsencode(tar)))
-    found: dict[int, TarRecord[tuple[int, int]]] = {}  # by place: a damaged sidecar may repeat a key
-    for parts in records_of(members, Counter(), fields):
-        if parts.image is not None:
-            found[parts.image[0]] = parts
+    found = {r.image[0]: r for r in records_of(members, Counter(), fields) if r.image is not None}
     places = shard.facts(0, len(shard))["payload_offset"].tolist()
     with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
         for record in (Record(shard.record(i - first), i) for i in wanted):
             stored = found.get(places[record.index - first])
             if stored is None or stored.image is None:
                 raise _wrong(tar, record, "place", "an image's member", "none there")
-            if stored.key != record.key:
+            if stored.key != kept_key(record.key):
                 raise _wrong(tar, record, "key", f"{stored.key!r}, as in the tar", repr(record.key))
             member = PurePosixPath(stored.name)
             name = member.name if names is None else name_of(record.key, names, member.suffix)

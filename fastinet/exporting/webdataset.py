@@ -63,9 +63,10 @@ def _is_plain(tar: str) -> bool:
     Of other tars only the records go over.
     """
     members, skipped = _core.scan_tar(os.fsencode(tar))
-    names = [row[0] for row in (*members, *skipped)]
+    names = [name for name, *_ in members] + [name for name, reason, _ in skipped if reason == "folder"]
     distinct = len({name for name, *_ in members}) == len(members)
-    return distinct and not any(map(_leads_out, names)) and all(row[1] == "folder" for row in skipped)
+    only_folders = all(reason == "folder" for _, reason, _ in skipped)
+    return distinct and only_folders and not any(map(_leads_out, names))
 
 
 def _leads_out(name: str) -> bool:
