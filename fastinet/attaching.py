@@ -16,7 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import columns
-from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError, UnsupportedError
+from fastinet.errors import (
+    ArgumentError,
+    FastinetError,
+    FormatError,
+    MissingFileError,
+    ShardIOError,
+    UnsupportedError,
+)
 
 if TYPE_CHECKING:
     from fastinet.dataset import Dataset
@@ -88,9 +95,9 @@ def _read(path: Path, key: str | None, column: str | None) -> tuple[list[str] | 
             return None, _numbers([line.strip() for line in data.decode().splitlines() if line.strip()])
         if suffix == ".parquet":
             return _table(path, _parquet(path), key, column)
-    except (ValueError, UnicodeDecodeError, EOFError) as e:
-        if isinstance(e, (FormatError, ArgumentError)):
-            raise
+    except FastinetError:
+        raise
+    except Exception as e:  # parsers raise what they like: NumPy's of headers, for one, that of Python
         raise FormatError(f"{path}: not a valid {suffix} file: {e}", path=str(path)) from None
     raise ArgumentError(f"{path}: expected .npy, .json, .csv, .tsv, .txt or .parquet", path=str(path))
 

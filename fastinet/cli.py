@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,25 @@ Exit status:
 def cli(context: click.Context, debug: bool) -> None:
     """The ImageNet data engine: convert images once, load them fast for ever."""
     context.obj = debug
+
+
+def _field_options(command: Callable[..., None]) -> Callable[..., None]:
+    """What `convert` and `index` take of records with named parts."""
+    for option in (
+        click.option(
+            "--labels-as", metavar="NAME",
+            help="Labels that are no classes (fractions, several a record, texts): keep them as a column.",
+        ),
+        click.option("--label-field", "--label-column", metavar="NAME", multiple=True,
+                     help="The same for the label."),
+        click.option(
+            "--image-field", "--image-column", metavar="NAME", multiple=True,
+            help="Field of WebDataset tars (input.jpg), column or feature that is the image; repeatable: the "
+            "first that a record has.",
+        ),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @cli.command()
@@ -95,6 +114,7 @@ def cli(context: click.Context, debug: bool) -> None:
               help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
 @click.option("--check-md5", is_flag=True,
               help="Compare the archives with the published MD5 sums while they are read.")  # fmt: skip
+@_field_options
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(
     src: str, dst: str, engine: str, address: str | None, workers: int | None, **options: Any
@@ -105,9 +125,9 @@ def convert(
     images without labels; or one with the archives of ILSVRC-2012 or ILSVRC-2010 and their devkit, with
     fall11_whole.tar, winter21_whole.tar.gz or a tar for each synset, or one of these archives; or Kaggle's
     CLS-LOC, Tiny ImageNet, TFRecord files of TensorFlow, WebDataset tars, Parquet files of Hugging Face, a
-    CSV list of paths and labels, or a dataset of fastinet's own. Archives are read where they are. An
-    interrupted conversion goes on where it stopped when the same command is given again. DST may be a URL:
-    s3://bucket/imagenet.
+    list of paths and labels (CSV, or lines "name label"), or a dataset of fastinet's own. Archives are read
+    where they are. An interrupted conversion goes on where it stopped when the same command is given again.
+    DST may be a URL: s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
     from fastinet.conversion.engine import open_engine
@@ -117,7 +137,11 @@ def convert(
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--decode", is_flag=True, help="Also decode every image.")
+@click.option(
+    "--decode",
+    is_flag=True,
+    help="Also decode every image, and compare all entry points with a fresh scan, not one in 64.",
+)
 @click.option(
     "--expect", metavar="DATASET",
     help="A problem if it is not the whole of this published dataset: ilsvrc2012, ilsvrc2010, "
@@ -138,6 +162,9 @@ def convert(
 def verify(path: Path, json_file: Path | None, **options: Any) -> None:
     """Read the dataset in DIR, compare every checksum, and report every problem (exit status 3).
 
+    Also compared are sidecars with the tars (places, keys, labels, boxes) and with the images (format, size,
+    orientation, entry points), attached columns, the hierarchy, and the names of files.
+
     Also told, as remarks: the balance of the classes, what is missing from a published dataset, labels that
     contradict the image's name, and images that are there more than once.
     """
@@ -148,16 +175,18 @@ def verify(path: Path, json_file: Path | None, **options: Any) -> None:
     report = run(path, progress=True, **options)
     for problem in report.problems[:_PROBLEMS_SHOWN]:
         click.echo(f"fastinet: {problem}", err=True)
-    if len(report.problems) > _PROBLEMS_SHOWN:
-        more = len(report.problems) - _PROBLEMS_SHOWN
-        click.echo(f"fastinet: ... and {more:,} more problems; --json FILE writes all", err=True)
+    if report.problem_count > _PROBLEMS_SHOWN:
+        more = report.problem_count - _PROBLEMS_SHOWN
+        click.echo(
+            f"fastinet: ... and {more:,} more problems; --json FILE lists up to 1,000 a shard", err=True
+        )
     _print(report)
     rate = report.payload_bytes / 1e6 / max(report.seconds, 1e-6)
     click.echo(
         f"{report.records:,} records in {report.shards:,} shards of {report.splits} split(s)"
         + (f", {report.decoded:,} images decoded" if options["decode"] else "")
         + f", {report.seconds:.1f} s, {rate:,.0f} MB/s: "
-        + ("all is well" if report.ok else f"{len(report.problems):,} problem(s)")
+        + ("all is well" if report.ok else f"{report.problem_count:,} problem(s)")
     )
     if json_file is not None:
         _write_json(json_file, report.to_json())
@@ -221,15 +250,19 @@ def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str
 @click.option("--classes", type=click.File(), help="File with one class name a line, in label order.")
 @click.option(
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
-    help="What to do with records that have no image or a wrong one.",
+    help="What to do with members that are no record, and with images that cannot be read.",
 )  # fmt: skip
+@_field_options
 @click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
 def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
     """Make the WebDataset tars in SRC usable as they are.
 
     Writes a sidecar for each tar, and the manifest, into DST, or beside the tars when DST is not given. The
-    tars are only read.
+    tars are only read. As in WebDataset, the first dot in a member's file name ends the record's key, and the
+    rest is the field: s1.jpg, s1.cls. Members that are no record (without an image or with several, a field
+    twice) are bad.
     """
+    from fastinet.conversion.files import describe_ignored
     from fastinet.index import index as run
 
     names = None if classes is None else [line.strip() for line in classes if line.strip()]
@@ -239,8 +272,8 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
         click.echo(f"{report.unlabelled:,} records without a label")
     for tar, name, reason in (*report.left_out, *report.undecodable):
         click.echo(f"{tar}: {name}: {reason}", err=True)
-    for extension, count in sorted(report.ignored.items()):
-        click.echo(f"{count:,} members .{extension} not used")
+    for text in describe_ignored({kind or "no field": n for kind, n in report.ignored.items()}):
+        click.echo(f"members not used: {text}")
 
 
 @cli.command()

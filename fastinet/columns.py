@@ -9,22 +9,36 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.dataset_files import (
+    HASH,
+    MAX_JSON_BYTES,
+    member,
+    open_regular,
+    parse_json,
+    read_bytes,
+    refuse_version,
+    wrong,
+)
 from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, ShardIOError
 from fastinet.manifest import Manifest
 
-__all__ = ["FILE_NAME", "Column", "Kind", "StoredColumn", "attach", "detach", "read"]
+__all__ = [
+    "FILE_NAME", "Column", "Kind", "PackedColumn", "StoredColumn", "attach", "check_name", "describe",
+    "detach", "files_of", "read",
+]  # fmt: skip
 
 FILE_NAME = "columns.json"
 FORMAT_VERSION = 1
@@ -34,6 +48,12 @@ RESERVED = frozenset(
 
 Kind = Literal["array", "list", "string"]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
+_PARTS: Mapping[str, set[str]] = {
+    "array": {"values"},
+    "list": {"values", "offsets"},
+    "string": {"values", "offsets"},
+}
+_FILE = re.compile(r"[^/\0]+\.npy\Z", re.DOTALL)
 _DTYPES = re.compile(r"[|<][biuf][1248]\Z")
 
 
@@ -52,6 +72,14 @@ class StoredColumn:
     files: Mapping[str, tuple[str, int]]
 
 
+class PackedColumn(NamedTuple):
+    """The values of a column: `flat`, and for lists and strings where each record's begin and end in it."""
+
+    kind: Kind
+    flat: npt.NDArray[Any]
+    offsets: npt.NDArray[np.int64] | None
+
+
 class Column(Sequence[Any]):
     """The values of one column, by record.
 
@@ -67,12 +95,9 @@ class Column(Sequence[Any]):
         else:
             self._offsets = _load(folder, stored, "offsets")
             self._records = len(self._offsets) - 1
-            ends = self._offsets
-            if ends.dtype != np.int64 or ends.ndim != 1 or not len(ends) or self._values.ndim != 1 or (
-                ends[0] != 0 or ends[-1] != len(self._values) or bool((np.diff(ends) < 0).any())
-            ):  # fmt: skip
-                raise FormatError(f"{folder}: column {self.name}: offsets do not fit the values",
-                                  path=str(folder))  # fmt: skip
+            problem = _problem_of_rows(stored.kind, self._values, self._offsets)
+            if problem:
+                raise FormatError(f"{folder}: column {self.name}: {problem}", path=str(folder))
         if self._records != records:
             raise FormatError(
                 f"{folder}: column {self.name}: expected {records} values, found {self._records}",
@@ -109,36 +134,51 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
     Raises:
         FormatError: the list is not valid, or its columns belong to other shards than the manifest's.
         ChecksumError: the list is damaged.
+        UnsupportedError: a newer version of fastinet wrote it.
     """
     path = folder / FILE_NAME
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        told = parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
+    except MissingFileError:
         return {}
-    except OSError as e:
-        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
+    refuse_version(told, FORMAT_VERSION, str(path))
+    columns = member(told, "columns", dict, str(path))
+    expected = member(told, "columns_xxh3", str, str(path))
     try:
-        told = json.loads(data)
-        columns, expected = told["columns"], told["columns_xxh3"]
         found = f"{_core.xxh3(_canonical(columns)):016x}"
-        if told["format_version"] != FORMAT_VERSION or found != expected:
-            raise ChecksumError(
-                f"{path}: damaged or of another version: expected XXH3 {expected}, found {found}",
-                path=str(path), expected=str(expected), found=found,
-            )  # fmt: skip
-        stored = {name: _entry(name, columns["by_name"][name]) for name in columns["by_name"]}
-        shards = columns["shards_xxh3"]
-    except (ValueError, KeyError, TypeError, AttributeError) as e:
-        if isinstance(e, ChecksumError):
-            raise
-        raise FormatError(f"{path}: not a list of columns: {e!r}", path=str(path)) from None
+    except RecursionError:
+        raise FormatError(f"{path}: columns: nested too deeply", path=str(path)) from None
+    if found != expected:
+        raise ChecksumError(
+            f"{path}: damaged: expected XXH3 {expected[:16]}, found {found}",
+            path=str(path), expected=expected, found=found,
+        )  # fmt: skip
+    shards = member(columns, "shards_xxh3", str, str(path), "columns")
+    by_name = member(columns, "by_name", dict, str(path), "columns")
+    stored = {name: _entry(str(path), name, by_name[name]) for name in by_name}
     if shards != manifest.identity:
         raise FormatError(
             f"{path}: its columns were attached to other shards than dataset.json lists; remove the file and "
             "attach them again",
-            path=str(path), expected=manifest.identity, found=str(shards),
+            path=str(path), expected=manifest.identity, found=shards,
         )  # fmt: skip
     return stored
+
+
+def describe(folder: Path, stored: StoredColumn) -> tuple[str, tuple[int, ...], int]:
+    """Type and shape of a column's values, and the bytes that its files take; the values stay unread.
+
+    Raises:
+        FormatError, MissingFileError, ShardIOError: of its files.
+    """
+    told = []
+    for part in sorted(stored.files, reverse=True):  # values before offsets
+        path = folder / stored.files[part][0]
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            told.append((*_npy_head(file, size, path), size))
+    dtype, shape, *_ = told[0]
+    return str(dtype), shape, sum(size for *_, size in told)
 
 
 def attach(
@@ -151,23 +191,42 @@ def attach(
         ArgumentError: the name is taken or none that a column may have, or values of a wrong type.
         ShardIOError: the operating system refused.
     """
+    check_name(name)
+    encoded = _encoded(name, PackedColumn(kind, values, offsets))
+    with _locked(folder):
+        columns = read(folder, manifest)
+        if name in columns and not replace:
+            raise ArgumentError(f"{folder}: has a column {name!r} already", path=str(folder))
+        for file, _, data in encoded.values():
+            _core.write_file(os.fsencode(folder / file), data)
+        stored = _stored(name, kind, encoded)
+        before = columns.get(name)
+        _write_list(folder, manifest, {**columns, name: stored})
+        _remove_unnamed(folder, before, stored.files)
+
+
+def check_name(name: str) -> None:
+    """Refuses what no column may be called.
+
+    Raises:
+        ArgumentError: not such a name, or one that stands for something else.
+    """
     if not _NAME.match(name) or name in RESERVED:
         raise ArgumentError(
             f"a column's name is 1 to 64 lower-case letters, digits and underscores, and none of "
             f"{', '.join(sorted(RESERVED))}; not {name!r}"
         )
-    values = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    if not _DTYPES.match(values.dtype.str):
-        raise ArgumentError(f"column {name}: expected numbers or bools, found {values.dtype}")
-    arrays = {"values": values} if offsets is None else {"values": values, "offsets": offsets}
-    with _locked(folder):
-        columns = read(folder, manifest)
-        if name in columns and not replace:
-            raise ArgumentError(f"{folder}: has a column {name!r} already", path=str(folder))
-        files = {part: _write_array(folder, name, part, array) for part, array in arrays.items()}
-        before = columns.get(name)
-        _write_list(folder, manifest, {**columns, name: StoredColumn(name, kind, files)})
-        _remove_unnamed(folder, before, files)
+
+
+def files_of(manifest: Manifest, name: str, column: PackedColumn) -> dict[str, bytes]:
+    """The files of a split whose only column this is, by name, in the order in which to write them.
+
+    For who makes the split: written before its manifest, the column is there whenever the split is.
+    """
+    encoded = _encoded(name, column)
+    files = {file: data for file, _, data in encoded.values()}
+    files[FILE_NAME] = _encode_list(manifest, {name: _stored(name, column.kind, encoded)})
+    return files
 
 
 def detach(folder: Path, manifest: Manifest, name: str) -> None:
@@ -185,14 +244,22 @@ def detach(folder: Path, manifest: Manifest, name: str) -> None:
         _remove_unnamed(folder, before, {})
 
 
-def _entry(name: str, row: Mapping[str, Any]) -> StoredColumn:
-    kind, files = row["kind"], row["files"]
-    parts = {"values"} if kind == "array" else {"values", "offsets"}
-    if kind not in ("array", "list", "string") or set(files) != parts:
-        raise ValueError(f"column {name}: {row}")
-    for file, digest in files.values():
-        if "/" in file or not file.endswith(".npy") or type(digest) is not str:
-            raise ValueError(f"column {name}: {file}")
+def _entry(path: str, name: str, row: Any) -> StoredColumn:
+    place = f"columns.by_name.{name}"
+    if not _NAME.match(name) or name in RESERVED:
+        raise wrong(FormatError, path, "columns.by_name", "names that columns may have", name)
+    kind, files = member(row, "kind", str, path, place), member(row, "files", dict, path, place)
+    if kind not in _PARTS:
+        raise wrong(FormatError, path, f"{place}.kind", " or ".join(_PARTS), kind)
+    if files.keys() != _PARTS[kind]:
+        raise wrong(FormatError, path, f"{place}.files", " and ".join(sorted(_PARTS[kind])), sorted(files))
+    for part, entry in files.items():
+        if type(entry) is not list or len(entry) != 2 or not all(type(text) is str for text in entry):
+            raise wrong(FormatError, path, f"{place}.files.{part}", "a file name and a hash", entry)
+        if not _FILE.match(entry[0]) or not HASH.match(entry[1]):
+            raise wrong(
+                FormatError, path, f"{place}.files.{part}", "a name that ends in .npy, and a hash", entry
+            )
     return StoredColumn(name, kind, {part: (file, int(digest, 16)) for part, (file, digest) in files.items()})
 
 
@@ -200,35 +267,97 @@ def _load(folder: Path, stored: StoredColumn, part: str) -> npt.NDArray[Any]:
     name, digest = stored.files[part]
     path = folder / name
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = read_bytes(path)
+    except MissingFileError:
         raise MissingFileError(f"{path}: file of column {stored.name} is missing", path=str(path)) from None
-    except OSError as e:
-        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
     found = _core.xxh3(data)
     if found != digest:
         raise ChecksumError(
             f"{path}: column is damaged: expected XXH3 {digest:016x}, found {found:016x}",
             path=str(path), expected=f"{digest:016x}", found=f"{found:016x}",
         )  # fmt: skip
+    return _parse_npy(data, path)
+
+
+def _parse_npy(data: bytes, path: Path) -> npt.NDArray[Any]:
+    """The array of at least one dimension in the bytes of a .npy file, read-only, not copied."""
+    file = io.BytesIO(data)
+    dtype, shape, in_columns = _npy_head(file, len(data), path)
+    start = file.tell()
     try:
-        array: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except ValueError as e:
+        values = np.frombuffer(data, dtype, offset=start) if start < len(data) else np.zeros(0, dtype)
+        return values.reshape(shape, order="F" if in_columns else "C")
+    except (ValueError, OverflowError):  # too many dimensions, or too long ones beside an empty one
+        raise wrong(FormatError, str(path), "shape", "one that NumPy can hold", str(shape)) from None
+
+
+def _npy_head(file: IO[bytes], size: int, path: Path) -> tuple[np.dtype[Any], tuple[int, ...], bool]:
+    """Type, shape and whether the first index runs fastest, of a .npy file of `size` bytes, read up to there.
+
+    Raises:
+        FormatError: no such file, or one that is no part of a column.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        if version == (1, 0):
+            shape, in_columns, dtype = np.lib.format.read_array_header_1_0(file)
+        else:
+            shape, in_columns, dtype = np.lib.format.read_array_header_2_0(file)
+    except Exception as e:  # NumPy parses the header as Python: its tokenizer and parser raise what they like
         raise FormatError(f"{path}: not a .npy file: {e}", path=str(path)) from None
-    return array
+    if not _DTYPES.match(dtype.str) or dtype.subdtype is not None:
+        raise wrong(FormatError, str(path), "values", "numbers or bools, little-endian", str(dtype))
+    there = size - file.tell()
+    if not shape or min(shape) < 0 or math.prod(shape) * dtype.itemsize != there:
+        raise wrong(FormatError, str(path), "shape", f"one of {there} bytes", str(shape))
+    return dtype, shape, in_columns
 
 
-def _write_array(folder: Path, name: str, part: str, array: npt.NDArray[Any]) -> tuple[str, int]:
-    buffer = io.BytesIO()
-    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-    data = buffer.getvalue()
-    digest = _core.xxh3(data)
-    file = f"column-{name}-{part}-{digest:016x}.npy"
-    _core.write_file(os.fsencode(folder / file), data)
-    return file, digest
+def _problem_of_rows(kind: Kind, values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> str:
+    """Why these cannot be the rows of a column of lists or strings; "" where they can."""
+    if ends.dtype != np.int64 or ends.ndim != 1 or not len(ends) or values.ndim != 1 or (
+        ends[0] != 0 or ends[-1] != len(values) or bool((ends[1:] < ends[:-1]).any())
+    ):  # fmt: skip
+        return "offsets do not fit the values"
+    if kind == "string":
+        if values.dtype != np.uint8:
+            return f"expected strings as bytes, found {values.dtype}"
+        # Each row is UTF-8 where the whole is and no row begins within a character.
+        inner = ends[ends < len(values)]
+        try:
+            str(values.data, "utf-8")
+        except UnicodeDecodeError as e:
+            return f"expected UTF-8, found {e}"
+        if len(values) and bool(((values[inner] & 0xC0) == 0x80).any()):
+            return "a string begins within a character"
+    return ""
+
+
+def _encoded(name: str, column: PackedColumn) -> dict[str, tuple[str, int, bytes]]:
+    """File name, hash and content of each part of a column."""
+    flat = column.flat.astype(column.flat.dtype.newbyteorder("<"), copy=False)
+    if not _DTYPES.match(flat.dtype.str):
+        raise ArgumentError(f"column {name}: expected numbers or bools, found {flat.dtype}")
+    encoded = {}
+    for part, array in (("values", flat), ("offsets", column.offsets)):
+        if array is not None:
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            data = buffer.getvalue()
+            digest = _core.xxh3(data)
+            encoded[part] = f"column-{name}-{part}-{digest:016x}.npy", digest, data
+    return encoded
+
+
+def _stored(name: str, kind: Kind, encoded: Mapping[str, tuple[str, int, bytes]]) -> StoredColumn:
+    return StoredColumn(name, kind, {part: (file, digest) for part, (file, digest, _) in encoded.items()})
 
 
 def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredColumn]) -> None:
+    _core.write_file(os.fsencode(folder / FILE_NAME), _encode_list(manifest, columns))
+
+
+def _encode_list(manifest: Manifest, columns: Mapping[str, StoredColumn]) -> bytes:
     told = {
         "shards_xxh3": manifest.identity,
         "by_name": {
@@ -241,8 +370,7 @@ def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredCo
         "columns": told,
         "columns_xxh3": f"{_core.xxh3(_canonical(told)):016x}",
     }
-    text = json.dumps(data, indent=1, sort_keys=True) + "\n"
-    _core.write_file(os.fsencode(folder / FILE_NAME), text.encode())
+    return (json.dumps(data, indent=1, sort_keys=True) + "\n").encode()
 
 
 def _canonical(columns: Any) -> bytes:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fastinet import _core, columns, manifest
 from fastinet.columns import Column
+from fastinet.dataset_files import is_there
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.hierarchy import Hierarchy
 from fastinet.manifest import ClassInfo, Manifest
@@ -175,9 +176,11 @@ class Dataset(Sequence[Record]):
         """The ``is_a`` graph of the classes and all that is above them, with the words of each synset.
 
         The graph is empty where the source had none; the words of the classes are there in any case.
+
+        Raises:
+            FormatError: its edges form a circle.
         """
-        nodes = (*self.manifest.synsets, *self.classes)
-        return Hierarchy(self.manifest.hierarchy, {c.name: c.words for c in nodes if c.words})
+        return hierarchy_of(self.path, self.manifest)
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
@@ -324,9 +327,10 @@ def find_split(path: str | os.PathLike[str]) -> Path:
     Raises:
         MissingFileError: there is none.
         ArgumentError: there are several.
+        ShardIOError: that cannot be told.
     """
     folder = Path(path)
-    if (folder / manifest.FILE_NAME).is_file():
+    if is_there(folder / manifest.FILE_NAME):
         return folder
     splits = sorted(f.parent.name for f in folder.glob(f"*/{manifest.FILE_NAME}")) if folder.is_dir() else []
     if len(splits) == 1:
@@ -340,6 +344,20 @@ def find_split(path: str | os.PathLike[str]) -> Path:
         f"{folder}: no {manifest.FILE_NAME} here or one folder below: not a fastinet dataset",
         path=str(folder),
     )
+
+
+def hierarchy_of(folder: Path, contents: Manifest) -> Hierarchy:
+    """The graph of a manifest, with the words of all its classes and synsets.
+
+    Raises:
+        FormatError: its edges form a circle.
+    """
+    nodes = (*contents.synsets, *contents.classes)
+    try:
+        return Hierarchy(contents.hierarchy, {c.name: c.words for c in nodes if c.words})
+    except ArgumentError as e:
+        path = str(folder / manifest.FILE_NAME)
+        raise FormatError(f"{path}: {e}", path=path) from None
 
 
 def shard_specs(folder: Path, contents: Manifest) -> list[tuple[str, str, int, int, int, int]]:

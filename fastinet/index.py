@@ -9,12 +9,22 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from fastinet import __version__, _core, manifest
-from fastinet.conversion.tar_records import boxes_of, label_of, records_of
+from fastinet import __version__, _core, columns, manifest
+from fastinet.conversion.fields import Fields
+from fastinet.conversion.label_column import packed
+from fastinet.conversion.tar_records import (
+    bad_record,
+    boxes_of,
+    label_of,
+    label_value,
+    records_of,
+    tar_order,
+)
+from fastinet.dataset_files import is_there, open_regular
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 
@@ -33,9 +43,9 @@ class IndexReport:
         records: images indexed.
         shards: tars indexed.
         unlabelled: records without a label; theirs is -1.
-        left_out: (tar, key or member, reason) of each record or special member that was not taken.
+        left_out: (tar, key, reason) of each record that was not taken.
         undecodable: (tar, key, reason) of records kept although their image cannot be read.
-        ignored: number of further members, by extension.
+        ignored: number of further members, by field ("": of members without one), or by what they are.
     """
 
     path: Path
@@ -54,13 +64,20 @@ def index(
     split: str = "train",
     classes: Sequence[str | ClassInfo] | None = None,
     on_bad: str = "fail",
+    image_field: str | Sequence[str] | None = None,
+    label_field: str | Sequence[str] | None = None,
+    labels_as: str | None = None,
     workers: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> IndexReport:
     """Writes a sidecar for each tar, and then the manifest.
 
-    Labels come from ``.cls`` (a number, or the name of one of `classes`), else from ``.json`` (a number, or
-    an object with ``label`` or ``cls``); a record without either has -1.
+    Members are records as in WebDataset: the first ``.`` in the last component of a name ends the key, the
+    rest is the field; members in a row with one key are a record. Its image is the field that is an image's
+    extension. Its label comes from ``.cls`` (a number, or the name of one of `classes`), else from ``.json``
+    (a number, or an object with ``label`` or ``cls``); a record without either has -1. What operating systems
+    leave in tars (``._x.jpg``) is passed over. Keys lead out of no folder: ``./a``, ``/a`` and ``../a`` are
+    all the key ``a``.
 
     Args:
         src: a folder whose ``*.tar`` are meant, in the order of their names, or tars in the order wanted.
@@ -68,19 +85,27 @@ def index(
             names them by absolute path, or relative if they lie below it. None: the folder of the tars.
         split: name of the split.
         classes: by label. None: as many as there are labels, named by their numbers.
-        on_bad: for members that are no readable image: "fail"; "skip" leaves them out; "keep" takes them.
+        on_bad: for images that cannot be read, and for members that are no record (without an image or with
+            several, with a field twice, with a link for a member, with the key of an earlier one): "fail";
+            "skip" leaves them out; "keep" takes images that cannot be read, and leaves out what is no record.
+        image_field: the field that is the image (``input.jpg``); of several, the first that a record has.
+        label_field: the same for the label; a field whose name ends in ``json`` is read as such.
+        labels_as: keep what stands in the label's place (fractions, lists, texts) as an attached column of
+            this name, as :meth:`fastinet.Dataset.attach` does; labels are then -1.
         workers: threads; None: one a processor.
         advance: called from any thread with the number of records of each tar that is done.
 
     Raises:
         MissingFileError: no tars.
         ArgumentError: an option out of range, or a file is in the way that fastinet did not write.
-        FormatError, TruncatedError: a tar is damaged; a label cannot be understood.
+        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is "fail"; what
+            stands in a label's place is no label; no record is left.
         UnsupportedError: a compressed tar.
         DecodeError: not an image, and `on_bad` is "fail".
     """
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
+    fields = Fields.chosen(image_field, label_field, labels_as)
     tars = _find_tars(src)
     folder = tars[0].parent if dst is None else Path(dst).absolute()
     if dst is None and any(tar.parent != folder for tar in tars):
@@ -93,13 +118,13 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: tuple[Path, Path]) -> _Indexed:
-        done = _index_tar(*job, labels, on_bad)
+        done = _index_tar(*job, labels, on_bad, fields)
         if advance is not None:
             advance(done.summary["records"])
         return done
 
     report = IndexReport(folder)
-    shards = []
+    shards, values = [], list[Any]()
     highest = -1
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
@@ -107,16 +132,24 @@ def index(
             for (tar, target), done in zip(jobs, pool.map(work, jobs), strict=True):
                 shards.append(_shard_info(folder, tar, target, done.summary))
                 highest = max(highest, done.highest)
+                values += done.values
                 _add(report, str(tar), done)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+    if not report.records:
+        why = "".join(f"; {key}: {reason}" for _, key, reason in report.left_out[:1])
+        raise FormatError(f"{folder}: no record with an image in {len(tars)} tars{why}", path=str(folder))
     if known is None:
         known = [ClassInfo(str(i)) for i in range(highest + 1)]
     elif highest >= len(known):
         raise ArgumentError(f"label {highest} has no class: classes has {len(known)} entries")
-    created_by = {"fastinet": __version__, "source": "webdataset", "options": {"on_bad": on_bad}}
-    manifest.write(folder, Manifest(split, tuple(known), tuple(shards), created_by=created_by))
+    options = {"on_bad": on_bad, **fields.options()}
+    created_by = {"fastinet": __version__, "source": "webdataset", "options": options}
+    described = Manifest(split, tuple(known), tuple(shards), created_by=created_by)
+    if labels_as is not None:
+        columns.attach(folder, described, labels_as, *packed({split: values})[split], replace=True)
+    manifest.write(folder, described)
     return report
 
 
@@ -127,24 +160,31 @@ class _Indexed(NamedTuple):
     left_out: list[tuple[str, str]]
     undecodable: list[tuple[str, str]]
     ignored: Counter[str]
+    values: list[Any]
 
 
-def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str) -> _Indexed:
+def _index_tar(
+    tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str, chosen: Fields
+) -> _Indexed:
     with tar.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
             raise UnsupportedError(f"{tar}: compressed with gzip; decompress it first, or convert it",
                                    path=str(tar))  # fmt: skip
     writer = _core.IndexWriter(os.fsencode(tar))
-    regular, skipped = writer.scan()
-    left_out = [(name, reason) for name, reason in skipped if reason != "folder"]
+    left_out: list[tuple[str, str]] = []
     undecodable: list[tuple[str, str]] = []
     ignored: Counter[str] = Counter()
+    values: list[Any] = []
+    taken: set[str] = set()
     highest, unlabelled = -1, 0
-    members = ((name, (offset, size)) for name, offset, size in regular)
-    for record in records_of(members, ignored):
+    for record in records_of(tar_order(*writer.scan()), ignored, chosen):
         key = record.key
+        if key in taken and not record.problem:
+            record = replace(record, image=None, problem="an earlier record has the same key")
         if record.image is None:
-            left_out.append((key, "no image among its members"))
+            if on_bad == "fail":
+                raise bad_record(str(tar), record, "; on_bad='skip' leaves it out")
+            left_out.append((key, record.problem))
             continue
         facts, problem = _core.examine(writer.read(*record.image))
         if problem and on_bad == "fail":
@@ -155,13 +195,18 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
             continue
         if problem:
             undecodable.append((key, problem))
-        fields = {extension: writer.read(*place) for extension, place in record.fields.items()}
-        label = label_of(fields, labels, str(tar), key)
-        highest, unlabelled = max(highest, label), unlabelled + (label < 0)
+        fields = {field: writer.read(*place) for field, place in record.fields.items()}
+        label = label_of(fields, labels, str(tar), key, chosen)
+        highest, told = max(highest, label), label >= 0
+        if chosen.labels_as:
+            values.append(label_value(fields, str(tar), key, chosen)[0])
+            told = values[-1] is not None
+        unlabelled += not told
         boxes = boxes_of(fields.get("json"), str(tar), key)
         writer.add(key, *record.image, label, boxes=boxes, **facts)
+        taken.add(key)
     summary = writer.finish(os.fsencode(target))
-    return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored)
+    return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored, values)
 
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -186,11 +231,11 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
     if repeated:
         raise ArgumentError(f"{repeated[0]}: two tars need the same sidecar", path=str(repeated[0]))
     for target in targets:
-        if target.exists() and not _starts_with(target, _MAGIC):
+        if is_there(target) and not _starts_with(target, _MAGIC):
             raise ArgumentError(
                 f"{target}: exists and is no sidecar of fastinet; name another folder (dst)", path=str(target)
             )
-    if (folder / manifest.FILE_NAME).exists():
+    if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
         except FormatError as e:
@@ -200,7 +245,7 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
 
 
 def _starts_with(path: Path, magic: bytes) -> bool:
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(len(magic)) == magic
 
 

@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from fastinet import _core
-from fastinet.errors import (
-    ArgumentError,
-    ChecksumError,
-    FormatError,
-    MissingFileError,
-    ShardIOError,
-    UnsupportedError,
+from fastinet.dataset_files import (
+    HASH,
+    MAX_JSON_BYTES,
+    member,
+    nested_deeper,
+    parse_json,
+    read_bytes,
+    refuse_version,
+    wrong,
 )
+from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, UnsupportedError
 
 __all__ = [
     "FILE_NAME",
@@ -35,7 +38,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-E = TypeVar("E", FormatError, UnsupportedError)
 
 FILE_NAME = "dataset.json"
 FORMAT_VERSION = 1
@@ -44,7 +46,9 @@ ENCODINGS = ("jpeg",)
 # The file's last line but one; the checksum is of all bytes before this.
 _TAIL = re.compile(rb',\n  "manifest_xxh3": "([0-9a-f]{16})"\n}\n\Z')
 _TAIL_SIZE = len(b',\n  "manifest_xxh3": "0123456789abcdef"\n}\n')
-_HASH = re.compile(r"[0-9a-f]{16}\Z")
+_HEAD = re.compile(rb'\{\s*"format_version": (\d{1,9}),')  # before which no version puts anything
+_MAX_DEPTH = 32  # of the values whose shape is free
+_MAX_RECORDS, _MAX_BYTES = 1 << 24, 1 << 48  # of a shard
 
 
 class ShardInfo(NamedTuple):
@@ -173,11 +177,9 @@ def read(folder: str | os.PathLike[str]) -> Manifest:
     """
     path = Path(folder) / FILE_NAME
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
+        data = read_bytes(path, MAX_JSON_BYTES)
+    except MissingFileError:
         raise MissingFileError(f"{path}: manifest is missing", path=str(path)) from None
-    except OSError as e:
-        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
     return decode(data, str(path))
 
 
@@ -185,6 +187,9 @@ def decode(data: bytes, path: str) -> Manifest:
     """The manifest in the bytes of `path`, which errors name; they are those of ``read``."""
     tail = _TAIL.match(data, max(0, len(data) - _TAIL_SIZE))
     if tail is None:
+        head = _HEAD.match(data)
+        if head is not None and int(head[1]) != FORMAT_VERSION:  # of which we do not know how it ends
+            refuse_version({"format_version": int(head[1])}, FORMAT_VERSION, path)
         raise FormatError(f"{path}: not a complete fastinet manifest: it does not end with its checksum",
                           path=path)  # fmt: skip
     expected, found = tail[1].decode(), f"{_core.xxh3(data[: tail.start()]):016x}"
@@ -198,9 +203,7 @@ def decode(data: bytes, path: str) -> Manifest:
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _Reader(path).manifest(json.loads(data))
-    except (json.JSONDecodeError, UnicodeDecodeError) as e:
-        raise FormatError(f"{path}: not JSON: {e}", path=path) from None
+        return _Reader(path).manifest(parse_json(data, path))
     finally:
         if collecting:
             gc.enable()
@@ -213,14 +216,10 @@ class _Reader:
         self._path = path
 
     def manifest(self, fields: Any) -> Manifest:
-        if not isinstance(fields, dict):
-            raise self._error("the top level", "an object", fields)
-        version = self._get(fields, "format_version", int)
-        if version != FORMAT_VERSION:
-            raise self._unsupported("format_version", f"{FORMAT_VERSION}", version)
+        refuse_version(fields, FORMAT_VERSION, self._path)
         encoding = self._get(fields, "encoding", str)
         if encoding not in ENCODINGS:
-            raise self._unsupported("encoding", " or ".join(ENCODINGS), encoding)
+            raise wrong(UnsupportedError, self._path, "encoding", " or ".join(ENCODINGS), encoding)
         manifest = Manifest(
             split=self._get(fields, "split", str),
             classes=self._each(fields, "classes", self._class),
@@ -230,6 +229,8 @@ class _Reader:
             created_by=self._get(fields, "created_by", dict),
             synsets=self._each({"synsets": []} | fields, "synsets", self._synset),
         )  # fmt: skip
+        if nested_deeper(manifest.created_by, _MAX_DEPTH):
+            raise self._error("created_by", f"at most {_MAX_DEPTH} levels", "more")
         names = {c.name for c in manifest.classes}
         if len(names) != len(manifest.classes):
             raise self._error(
@@ -261,6 +262,8 @@ class _Reader:
         count = row.pop("count", None)
         if count is not None and (type(count) is not int or count < 0):
             raise self._error(f"{table}[{i}].count", "a count of 0 or more", count)
+        if not {dict, list}.isdisjoint(map(type, row.values())) and nested_deeper(row, _MAX_DEPTH):
+            raise self._error(f"{table}[{i}]", f"at most {_MAX_DEPTH} levels", "more")
         return ClassInfo(name, tuple(words), gloss, row, count)
 
     def _shards(self, rows: list[Any]) -> tuple[ShardInfo, ...]:
@@ -275,8 +278,14 @@ class _Reader:
                 and all(indexes)
                 and {type(text) for column in (paths, indexes, *hashes) for text in column} <= {str}
                 and {type(count) for column in counts for count in column} <= {int}
-                and all(min(column, default=0) >= 0 and max(column, default=0) < 1 << 63 for column in counts)
-                and all(map(_HASH.match, hashes[0] + hashes[1]))
+                and not any("\0" in path for path in paths)
+                and not any("\0" in path for path in indexes)
+                and all(min(column, default=0) >= 0 for column in counts)
+                and all(
+                    max(column, default=0) <= limit
+                    for column, limit in zip(counts, (_MAX_RECORDS, _MAX_BYTES, _MAX_BYTES), strict=True)
+                )
+                and all(map(HASH.match, hashes[0] + hashes[1]))
             )
         except (KeyError, TypeError, AttributeError):
             sound = False
@@ -292,13 +301,13 @@ class _Reader:
             raise self._error(f"shards[{i}]", f"an object with {', '.join(sorted(required))}", row)
         for name in ("path", "index"):
             text = row.get(name, "beside the tar")
-            if not isinstance(text, str) or not text:
+            if not isinstance(text, str) or not text or "\0" in text:
                 raise self._error(f"shards[{i}].{name}", "a path", text)
-        for name in ("records", "bytes", "index_bytes"):
-            if type(row[name]) is not int or not 0 <= row[name] < 1 << 63:
-                raise self._error(f"shards[{i}].{name}", "0 or more", row[name])
+        for name, limit in (("records", _MAX_RECORDS), ("bytes", _MAX_BYTES), ("index_bytes", _MAX_BYTES)):
+            if type(row[name]) is not int or not 0 <= row[name] <= limit:
+                raise self._error(f"shards[{i}].{name}", f"0 to {limit}", row[name])
         for name in ("xxh3", "index_xxh3"):
-            if not isinstance(row[name], str) or not _HASH.match(row[name]):
+            if not isinstance(row[name], str) or not HASH.match(row[name]):
                 raise self._error(f"shards[{i}].{name}", "16 hexadecimal digits", row[name])
 
     def _edge(self, i: int, edge: Any) -> tuple[str, str]:
@@ -307,23 +316,10 @@ class _Reader:
         return edge[0], edge[1]
 
     def _get(self, fields: Mapping[str, Any], name: str, kind: type) -> Any:
-        value = fields.get(name)
-        if type(value) is not kind:
-            kinds = {int: "an integer", str: "a string", list: "a list", dict: "an object"}
-            raise self._error(name, kinds[kind], value if name in fields else "nothing")
-        return value
+        return member(fields, name, kind, self._path)
 
     def _error(self, name: str, expected: str, found: Any) -> FormatError:
-        return self._make(FormatError, name, expected, found)
-
-    def _unsupported(self, name: str, expected: str, found: Any) -> UnsupportedError:
-        return self._make(UnsupportedError, name, expected, found)
-
-    def _make(self, kind: type[E], name: str, expected: str, found: Any) -> E:
-        text = found if isinstance(found, str) else _json(found)
-        text = text if len(text) <= 80 else text[:77] + "..."
-        message = f"{self._path}: {name}: expected {expected}, found {text}"
-        return kind(message, path=self._path, expected=expected, found=text)
+        return wrong(FormatError, self._path, name, expected, found)
 
 
 def refuse_repeated(names: Iterable[str], where: str = "classes") -> None:

@@ -37,7 +37,7 @@ def shown(value: Any) -> str:
     try:
         return repr(value)
     except ValueError:
-        return f"a {type(value).__name__} with an integer too long to print"
+        return f"{type(value).__name__} too long to print"
 
 
 def _real(value: Any) -> float | None:

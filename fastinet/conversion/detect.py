@@ -9,6 +9,7 @@ from pathlib import Path
 from fastinet.conversion.class_order import InOrder, read_class_order
 from fastinet.conversion.csv_list import CsvList
 from fastinet.conversion.fastinet_dataset import FastinetDataset
+from fastinet.conversion.fields import DEFAULT, Fields
 from fastinet.conversion.ilsvrc import ILSVRC2010, ILSVRC2012
 from fastinet.conversion.imagefolder import ImageFolder
 from fastinet.conversion.imagenet21k import ImageNet21K, read_class_list
@@ -34,6 +35,8 @@ SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = 
     source.kind: source for source in (*_RECOGNISED, ImageFolder)
 }
 
+_WITH_FIELDS = {source.kind: source for source in (WebDataset, Parquet, CsvList, TFRecord)}
+
 
 def open_source(
     path: str | os.PathLike[str],
@@ -41,6 +44,7 @@ def open_source(
     split: str | None = None,
     classes: Sequence[str] | str | os.PathLike[str] | None = None,
     class_order: Sequence[str] | str | os.PathLike[str] | None = None,
+    fields: Fields = DEFAULT,
 ) -> Source:
     """The source at `path`.
 
@@ -51,6 +55,7 @@ def open_source(
         classes: for the whole ImageNet, the classes wanted, by label, or the path of a list of them.
         class_order: the names of all classes, by label, or the path of a list with one a line. Of an
             ImageFolder it also settles which folders are classes.
+        fields: for sources whose records have named parts, which of these are image and label.
 
     Raises:
         ArgumentError: no such kind, or nothing there that a source knows.
@@ -60,15 +65,21 @@ def open_source(
     if kind is not None and kind not in SOURCES:
         raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
     kind = kind or _recognise(Path(path))
+    if fields != DEFAULT and (kind not in _WITH_FIELDS or classes is not None):
+        raise ArgumentError(f"{path}: fields, columns and labels_as can be chosen of "
+                            f"{', '.join(_WITH_FIELDS)}, not of {kind}")  # fmt: skip
     if classes is not None:
         if class_order is not None:
             raise ArgumentError("classes chooses synsets and gives their order; class_order is for the rest")
         return _synsets(path, kind, split, classes)
-    if class_order is None:
-        return SOURCES[kind](path, split)
-    names, where = read_class_order(class_order)
-    source = ImageFolder(path, split, names) if kind == ImageFolder.kind else SOURCES[kind](path, split)
-    return InOrder(source, names, where)
+    names, where = (None, "") if class_order is None else read_class_order(class_order)
+    if fields != DEFAULT:
+        source: Source = _WITH_FIELDS[kind](path, split, fields)
+    elif names is not None and kind == ImageFolder.kind:
+        source = ImageFolder(path, split, names)
+    else:
+        source = SOURCES[kind](path, split)
+    return source if names is None else InOrder(source, names, where)
 
 
 def _synsets(

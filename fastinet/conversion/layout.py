@@ -1,7 +1,8 @@
 """Names of the files in a dataset folder that a conversion writes.
 
-``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json`` and, last of all,
-``dataset.json``. ``DST/.fastinet-convert/`` is there only while a conversion is at work or was interrupted.
+``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, with
+``labels_as`` a column's files, and, last of all, ``dataset.json``. ``DST/.fastinet-convert/`` is there only
+while a conversion is at work or was interrupted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from fastinet import manifest
+from fastinet import columns, manifest
 from fastinet.conversion.names import FILE as NAMES
 from fastinet.conversion.store import JOURNAL, Store
 
@@ -55,7 +56,10 @@ def owned_files(store: Store, splits: Iterable[str], begun: Iterable[str]) -> li
     """A conversion's files: of `splits` where complete, of `begun` in any case."""
     owned: list[str] = []
     for split in sorted({*begun, *(split for split in splits if is_complete(store, split))}):
-        shape = re.compile(rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}")
+        shape = re.compile(
+            rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}|"
+            rf"{columns.FILE_NAME}|column-[a-z0-9_]+-(values|offsets)-[0-9a-f]{{16}}\.npy"
+        )
         owned += sorted(f"{split}/{name}" for name in store.entries(split) if shape.fullmatch(name))
     return owned
 

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from fastinet import _core
 from fastinet.conversion.store import JOURNAL, os_errors
+from fastinet.dataset_files import read_bytes
 from fastinet.errors import FastinetError, MissingFileError, StateError
 
 __all__ = ["LocalStore"]
@@ -46,8 +47,8 @@ class LocalStore:
         path = self.path / name
         with os_errors(path):
             try:
-                return path.read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
+                return read_bytes(path)
+            except MissingFileError:
                 return None
 
     def write(self, name: str, data: bytes) -> None:

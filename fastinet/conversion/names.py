@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from fastinet import _core
 from fastinet.conversion.source import Sample
+from fastinet.dataset_files import member, read_json, wrong
+from fastinet.errors import FormatError, MissingFileError
 
-__all__ = ["FILE", "name_of", "names_of", "renamed"]
+__all__ = ["FILE", "name_of", "names_of", "read_names", "renamed"]
 
 FILE = "names.json"
 _NUMBERED = re.compile(r"(.*)~\d+\Z", re.DOTALL)
@@ -30,6 +33,31 @@ def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
     extension = (usual and usual[0][0]) or ""
     others = {key: name for key, name in names.items() if _extension(key, name) != extension}
     return {"extension": extension, "others": others}
+
+
+def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
+    """What ``names_of`` gave for each shard of a split; None where there is no such file.
+
+    Raises:
+        FormatError: the file is not such a list, or of another number of shards.
+    """
+    path = folder / FILE
+    try:
+        told = read_json(path)
+    except MissingFileError:
+        return None
+    if type(told) is not list or len(told) != shards:
+        found = f"{len(told)}" if type(told) is list else told
+        raise wrong(
+            FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found
+        )
+    for number, row in enumerate(told):
+        extension = member(row, "extension", str, str(path), f"[{number}]")
+        others = member(row, "others", dict, str(path), f"[{number}]")
+        for name in (extension, *others.values()):
+            if type(name) is not str or "/" in name or "\0" in name:
+                raise wrong(FormatError, str(path), f"[{number}]", "file names", name)
+    return told
 
 
 def name_of(key: str, names: Mapping[str, Any], suffix: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastinet.conversion.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
 from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Sample, Survey
 from fastinet.conversion.split_files import choose_split, find_files
@@ -24,7 +25,7 @@ _IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "labels")
 _BATCH = 64  # rows decoded at a time
 _BUFFER = 1 << 20  # bytes read at a time; without it, PyArrow reads a whole column of a row group
-_MAX_CLASSES = 1 << 20
+_OWN_COLUMNS = ("boxes", "json")  # of an export of fastinet's
 _local = threading.local()  # .cursor: where this thread reads
 
 
@@ -102,6 +103,7 @@ class Parquet:
 
     Columns are ``image`` (or ``img``), a struct with ``bytes`` and perhaps ``path``, or just bytes; ``label``
     (or ``labels``), numbers or names of classes; and the ``boxes`` and ``json`` of an export of fastinet's.
+    Columns of other names can be chosen. Without any further column, images have no labels.
     Splits are told by file names (``train-00000-of-00294.parquet``) or folders. Classes are the names that
     Hugging Face's metadata gives the label, else its sorted names, else its numbers. Images come in the order
     of file names and rows; a key is the row's path without extension, or the row's number. Rows are decoded
@@ -109,14 +111,16 @@ class Parquet:
 
     Raises:
         MissingFileError: no such file, or some of a split are missing.
-        FormatError: there are no such columns, or a file is damaged.
+        FormatError: there are no such columns, a label is no class, or a file is damaged.
         ArgumentError: there is no such split.
         UnsupportedError: PyArrow is not installed.
     """
 
     kind = "parquet"
 
-    def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], split: str | None = None, fields: Fields = DEFAULT
+    ) -> None:
         root = Path(os.path.abspath(path))  # noqa: PTH100 - without following links
         self.location = str(root)
         files = find_files(root, _is_parquet)
@@ -126,8 +130,11 @@ class Parquet:
         self.splits = tuple(self._files)
         first = next(iter(self._files.values()))[0]
         schema = _open(str(first)).schema_arrow
-        self._columns = _columns(schema, first)
+        self._fields = fields
+        self._columns = _columns(schema, first, fields)
         names = _feature_names(schema, self._columns.label, first)
+        if names is None and (fields.labels_as or not self._columns.label):
+            names = []
         self.classes = tuple(map(ClassInfo, self._learn_classes(files) if names is None else names))
         self._labels = {c.name: label for label, c in enumerate(self.classes)}
 
@@ -147,7 +154,7 @@ class Parquet:
         cell_column = f"{columns.image}.bytes" if columns.in_struct else columns.image
         for path in self._files[split]:
             stamp, file = path.stat().st_mtime_ns, _open(str(path))
-            if _columns(file.schema_arrow, path) != columns:
+            if _columns(file.schema_arrow, path, self._fields) != columns:
                 raise FormatError(f"{path}: other columns than in {next(iter(self._files.values()))[0]}",
                                   path=str(path))  # fmt: skip
             for group in range(file.num_row_groups):
@@ -158,56 +165,99 @@ class Parquet:
                     name = inside((image and image["path"]) or "") or f"{number:08d}."
                     where = f"{path}: row group {group}, row {row}"
                     cell = Cell(str(path), cell_column, group, row)
-                    label = self._label(values[columns.label], where, path)
+                    value = values.get(columns.label)
+                    label = -1 if self._fields.labels_as else self._label(value, where, path)
                     boxes = _boxes(values.get(columns.boxes), where, path)
                     yield Sample(
                         make_key(name), cell, label, size, f"{path.name}/{number}/{name}", stamp,
                         _annotation(values.get(columns.annotation), where, path), boxes,
+                        _json_value(value) if self._fields.labels_as else None,
                     )  # fmt: skip
                     number += 1
 
     def _label(self, value: object, where: str, path: Path) -> int:
-        if value is None:
-            return -1
-        if isinstance(value, str):
-            return self._labels[value] if value else -1
-        if type(value) is int and -1 <= value < len(self.classes):
-            return value
-        expected = f"-1 to {len(self.classes) - 1}"
-        raise FormatError(f"{where}: label: expected {expected}, found {value!r}", path=str(path),
-                          expected=expected, found=repr(value))  # fmt: skip
+        where = f"{where}: {self._columns.label}"
+        if isinstance(value, str) and value in self._labels:
+            return self._labels[value]
+        label = class_of(value)
+        if label is None:
+            raise no_label(value, where, str(path))
+        if not isinstance(label, int) or label >= len(self.classes):
+            raise wrong_label(value, where, str(path), f"-1 to {len(self.classes) - 1}")
+        return label
 
     def _learn_classes(self, files: list[Path]) -> list[str]:
         """From the labels themselves, also of splits that are not converted: each gives the same classes."""
         names: set[str] = set()
-        highest = -1
+        highest, column = -1, self._columns.label
         for path in files:
             file = _open(str(path))
+            _refuse_lists(file, column, path)
             with _damage(str(path)):
-                values = file.read(columns=[self._columns.label]).column(0).unique().to_pylist()
-            names |= {value for value in values if isinstance(value, str) and value}
-            highest = max(highest, *(value for value in values if type(value) is int), -1)
-        if highest >= _MAX_CLASSES:
-            limit = f"less than {_MAX_CLASSES}"
-            raise FormatError(f"{self.location}: label: expected {limit}, found {highest}",
-                              path=self.location, expected=limit, found=str(highest))  # fmt: skip
+                values = file.read(columns=[column]).column(0).unique().to_pylist()
+            for value in values:
+                label = class_of(value)
+                if label is None or (isinstance(value, str) and isinstance(label, int) and "." in value):
+                    group, row = _place_of(file, column, value, path)
+                    raise no_label(value, f"{path}: row group {group}, row {row}: {column}", str(path))
+                if isinstance(value, str):
+                    names |= {value} if value.strip() not in ("", "-1") else set()
+                elif isinstance(label, int):
+                    highest = max(highest, label)
+        if highest >= MAX_CLASSES:
+            raise wrong_label(
+                highest, f"{self.location}: {column}", self.location, f"less than {MAX_CLASSES}"
+            )
         return sorted(names) if names else [str(i) for i in range(highest + 1)]
 
 
-def _columns(schema: Any, path: Path) -> _Columns:
+def _refuse_lists(file: Any, column: str, path: Path) -> None:
+    """A column whose values are no single ones holds no labels; its first value tells why."""
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    if not pa.types.is_nested(file.schema_arrow.field(column).type):
+        return
+    for group in range(file.num_row_groups):
+        for row, values in enumerate(_rows(file, str(path), group, [column])):
+            if values[column] is not None:
+                where = f"{path}: row group {group}, row {row}: {column}"
+                raise no_label(values[column], where, str(path))
+
+
+def _place_of(file: Any, column: str, value: object, path: Path) -> tuple[int, int]:
+    """Row group and row of a value's first occurrence."""
+    for group in range(file.num_row_groups):
+        for row, values in enumerate(_rows(file, str(path), group, [column])):
+            if values[column] == value:
+                return group, row
+    return 0, 0
+
+
+def _json_value(value: Any) -> Any:
+    """A label's value as JSON holds it; what JSON has not (bytes, dates, decimals) as its text."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _columns(schema: Any, path: Path, chosen: Fields) -> _Columns:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     def is_bytes(kind: Any) -> bool:
         return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
-    image = next((name for name in _IMAGE_COLUMNS if name in schema.names), "")
-    label = next((name for name in _LABEL_COLUMNS if name in schema.names), "")
+    image = next((name for name in chosen.image or _IMAGE_COLUMNS if name in schema.names), "")
+    label = next((name for name in chosen.label or _LABEL_COLUMNS if name in schema.names), "")
     kind = schema.field(image).type if image else None
     fields = {field.name: field.type for field in kind} if kind and pa.types.is_struct(kind) else {}
-    if not label or (not (kind and is_bytes(kind)) and not is_bytes(fields.get("bytes", pa.null()))):
+    others = [name for name in schema.names if name not in (image, *_OWN_COLUMNS)]
+    has_image = (kind and is_bytes(kind)) or is_bytes(fields.get("bytes", pa.null()))
+    if not has_image or (not label and (others or chosen.label or chosen.labels_as)):
+        wanted = " or ".join(chosen.image or ("image",)), " or ".join(chosen.label or ("label",))
+        found = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
+        expected = f"columns {wanted[0]}{{bytes,path}} and {wanted[1]}"
         raise FormatError(
-            f"{path}: expected columns image{{bytes,path}} and label, found "
-            + (", ".join(f"{field.name} ({field.type})" for field in schema) or "none"), path=str(path),
+            f"{path}: expected {expected}, found {found}; choose with --image-column NAME and "
+            "--label-column NAME",
+            path=str(path), expected=expected, found=found,
         )  # fmt: skip
     boxes = schema.field("boxes").type if "boxes" in schema.names else pa.null()
     has_boxes = pa.types.is_struct(boxes) and {field.name for field in boxes} == {"width", "height", "rows"}
@@ -219,7 +269,8 @@ def _feature_names(schema: Any, label: str, path: Path) -> list[str] | None:
     """Hugging Face's names of the classes, made distinct (crane, maillot); None where it gives none."""
     try:
         told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        names = told.get("info", {}).get("features", {}).get(label, {}).get("names")
+        feature = told.get("info", {}).get("features", {}).get(label, {})
+        names = feature.get("names", (feature.get("feature") or {}).get("names"))  # of a list: its elements'
     except (ValueError, AttributeError) as e:
         raise FormatError(f"{path}: the metadata of Hugging Face are not as expected: {e}",
                           path=str(path)) from None  # fmt: skip

@@ -56,7 +56,7 @@ class ShardPlan:
     Attributes:
         number: its place among the split's shards, from 0.
         samples: its records, in order.
-        digest: of what the samples are (keys, labels, sizes, annotations, boxes), wherever they lie.
+        digest: of what the samples are (keys, labels, sizes, annotations, boxes, values), wherever they lie.
     """
 
     number: int
@@ -112,5 +112,9 @@ def local_digest(plan: ShardPlan, settings: str) -> str:
 def _plan(number: int, samples: list[Sample]) -> ShardPlan:
     digest = hashlib.blake2b(digest_size=16)
     for sample in samples:
-        digest.update(repr((sample.key, sample.label, sample.size, sample.annotation, sample.boxes)).encode())
+        digest.update(
+            repr(
+                (sample.key, sample.label, sample.size, sample.annotation, sample.boxes, sample.value)
+            ).encode()
+        )
     return ShardPlan(number, tuple(samples), digest.hexdigest())

@@ -109,8 +109,9 @@ class RemoteStore:
         data = self.read(self.claim)
         try:
             told = json.loads(data or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             told = {}
+        told = told if isinstance(told, dict) else {}
         if told.get("run") != run:
             other = f" (process {told.get('process')} on {told.get('host')})" if told else ""
             raise StateError(f"{self.location}: another run{other} has taken over here", path=self.location)

@@ -12,12 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from fastinet import _core
+from fastinet.dataset_files import member, wrong
+from fastinet.errors import FormatError
 
 __all__ = ["EXAMPLES", "ConversionReport", "SplitReport", "most_examples"]
 
 EXAMPLES = 8  # keys that are listed of what many images are; of the rest, and of bad files, all
 _MOST_EXAMPLES = 1000
 _MOST_SHOWN = 100  # on the terminal
+_COUNTS = ("records", "shards", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
 
 
 def most_examples(kind: str) -> int:
@@ -57,14 +60,22 @@ class SplitReport:
     box_problems: Sequence[tuple[str, str]] = ()
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> SplitReport:
-        """The inverse of ``to_json``."""
-        remarks = {remark: entry["count"] for remark, entry in told["remarks"].items()}
-        examples = {remark: entry["examples"] for remark, entry in told["remarks"].items()}
-        bad = [(entry["file"], entry["reason"]) for entry in told["bad"]]
-        problems = [(entry["file"], entry["reason"]) for entry in told["box_problems"]]
-        rest = {k: v for k, v in told.items() if k not in ("remarks", "bad", "box_problems")}
-        return cls(remarks=remarks, examples=examples, bad=bad, box_problems=problems, **rest)
+    def from_json(cls, told: Any, path: str) -> SplitReport:
+        """The inverse of ``to_json``.
+
+        Raises:
+            FormatError: it is no such report; `path` is named.
+        """
+        counts = {name: member(told, name, int, path) for name in _COUNTS}
+        kinds = member(told, "remarks", dict, path)
+        remarks = {kind: member(row, "count", int, path, f"remarks.{kind}") for kind, row in kinds.items()}
+        examples = {kind: _texts(row, "examples", path, f"remarks.{kind}") for kind, row in kinds.items()}
+        notes = member(told, "notes", dict, path)
+        return cls(
+            **counts, remarks=remarks, examples=examples, bad=_pairs(told, "bad", path),
+            notes={kind: _texts(notes, kind, path, "notes") for kind in notes},
+            box_problems=_pairs(told, "box_problems", path),
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
         """As ``report.json`` holds it; the same on every run."""
@@ -168,3 +179,18 @@ class ConversionReport:
 def _some(names: Sequence[str], count: int) -> str:
     shown = names[:_MOST_SHOWN]
     return ", ".join(shown) + (", ..." if len(shown) < count else "")
+
+
+def _texts(fields: Any, name: str, path: str, place: str) -> list[str]:
+    texts: list[str] = member(fields, name, list, path, place)
+    for text in texts:
+        if type(text) is not str:
+            raise wrong(FormatError, path, f"{place}.{name}", "a list of strings", text)
+    return texts
+
+
+def _pairs(told: Any, name: str, path: str) -> list[tuple[str, str]]:
+    return [
+        (member(row, "file", str, path, f"{name}[{i}]"), member(row, "reason", str, path, f"{name}[{i}]"))
+        for i, row in enumerate(member(told, name, list, path))
+    ]

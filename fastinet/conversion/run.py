@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import resource
 import time
@@ -14,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, manifest
+from fastinet.columns import files_of
 from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, open_engine
+from fastinet.conversion.fields import DEFAULT, Fields
+from fastinet.conversion.label_column import packed
 from fastinet.conversion.layout import (
     REPORT,
     complete_splits,
@@ -38,6 +40,7 @@ from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
+from fastinet.dataset_files import parse_json
 from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
 from fastinet.progress import Meter, meter
 
@@ -66,6 +69,9 @@ def convert(
     wordnet: str | os.PathLike[str] | None = None,
     boxes: str | os.PathLike[str] | None = None,
     check_md5: bool = False,
+    image_field: str | Sequence[str] | None = None,
+    label_field: str | Sequence[str] | None = None,
+    labels_as: str | None = None,
     progress: bool = False,
 ) -> ConversionReport:
     """Converts images into a dataset of record shards.
@@ -114,6 +120,13 @@ def convert(
             as the images' or all in one.
         check_md5: compare the archives, while they are read, with the MD5 sums that image-net.org publishes;
             where one differs, no dataset is made.
+        image_field: of WebDataset tars the field, of a table (CSV, Parquet) the column, of TFRecord files the
+            feature with the image (of a CSV, its path). Of several, the first that is there. None: see the
+            source.
+        label_field: the same for the label.
+        labels_as: for sources where the labels are no classes (fractions, several a record, texts): keep what
+            stands in their place as an attached column of this name (``Dataset.columns``), int64 or float64,
+            lists of these, or texts. Labels are then -1.
         progress: show progress on stderr.
 
     Raises:
@@ -130,6 +143,7 @@ def convert(
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
     settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
+    fields = Fields.chosen(image_field, label_field, labels_as)
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
     if is_url(src):
@@ -137,15 +151,18 @@ def convert(
             f"{src}: a source is read from a file system; only the destination can be a URL"
         )
     if isinstance(src, (str, os.PathLike)):
-        src = open_source(src, source, split, classes, class_order)
-    elif class_order is not None:
-        src = InOrder(src, *read_class_order(class_order))
+        src = open_source(src, source, split, classes, class_order, fields)
+    else:
+        if fields != DEFAULT:
+            raise ArgumentError("image_field, label_field and labels_as are for a path as source")
+        if class_order is not None:
+            src = InOrder(src, *read_class_order(class_order))
     if boxes is not None:
         src = WithBoxes(src, boxes)
     store = open_store(dst)
     _keep_apart(src.location, store.location)
     _refuse_foreign(store)
-    job = _Job(src, store, settings, limits, shuffle, describe(src, wordnet))
+    job = _Job(src, store, settings, limits, shuffle, fields, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
     with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
         warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
@@ -177,6 +194,7 @@ class _Job:
         settings: WriteSettings,
         limits: ShardLimits,
         shuffle: int | None,
+        fields: Fields,
         description: Description,
     ) -> None:
         self.source = source
@@ -185,6 +203,7 @@ class _Job:
         self.settings = settings
         self.limits = limits
         self.shuffle = shuffle
+        self.fields = fields
         self.description = description
         self.surveys = {split: source.survey(split) for split in source.splits}
         counts = [survey.records for survey in self.surveys.values()]
@@ -253,12 +272,18 @@ class _Job:
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
         """Each split's report and then its manifest, and only then the end of the journal."""
+        values = {split: tally.values for split, tally in self._tallies.items() if self.fields.labels_as}
+        columns = packed(values)
         for split, tally in self._tallies.items():
             self.store.check(workspace.run, split)
             self._require_shards(split, tally)
             self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
             self.store.write(f"{split}/{NAMES}", to_json(tally.names))
-            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(self._manifest(split, tally)))
+            described = self._manifest(split, tally)
+            if split in columns:
+                for name, data in files_of(described, self.fields.labels_as, columns[split]).items():
+                    self.store.write(f"{split}/{name}", data)
+            self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(described))
         workspace.close()
 
     def _prepare_folders(self, workspace: Workspace) -> None:
@@ -307,6 +332,7 @@ class _Job:
             "normalise_odd": self.settings.normalise_odd,
             "metadata": self.description.digest,
             **({} if order is None else {"class_order": order}),
+            **({} if self.fields == DEFAULT else self.fields.options()),
         }
 
     def _plans(self, split: str) -> Iterator[ShardPlan]:
@@ -356,10 +382,11 @@ class _Job:
         return manifest.decode(self.store.read(name) or b"", self.store.place(name))
 
     def _read_report(self, split: str) -> SplitReport:
+        path = self.store.place(f"{split}/{REPORT}")
         told = self.store.read(f"{split}/{REPORT}")
         if told is None:
-            raise self._in_the_way(f"{self.store.place(f'{split}/{REPORT}')} is missing")
-        return SplitReport.from_json(json.loads(told))
+            raise self._in_the_way(f"{path} is missing")
+        return SplitReport.from_json(parse_json(told, path), path)
 
     def _in_the_way(self, why: str) -> ArgumentError:
         return ArgumentError(
@@ -373,13 +400,16 @@ def _still_good(
     task: ShardTask, note: Mapping[str, Any] | None, sizes: Mapping[str, int]
 ) -> ShardResult | None:
     """What the note says, if it is about this very task and the files it tells of are there."""
-    if note is None or note["digest"] != task.digest:
+    if note is None or note.get("digest") != task.digest:
         return None
-    result = ShardResult.from_note(note)
-    if result.on_bad != task.settings.on_bad and result.depends_on_policy:
+    try:
+        result = ShardResult.from_note(note)
+        if result.on_bad != task.settings.on_bad and result.depends_on_policy:
+            return None
+        tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
+        there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
+    except (AttributeError, KeyError, TypeError, ValueError):  # not as we write them: as if it were not there
         return None
-    tar, index = (sizes.get(file.rpartition("/")[2]) for file in task.files)
-    there = tar == result.summary["tar_bytes"] and index == result.summary["index_bytes"]
     return result if there else None
 
 

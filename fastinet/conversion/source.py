@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from fastinet.conversion.voc import BoxSet
 from fastinet.errors import FastinetError
@@ -71,6 +71,7 @@ class Sample(NamedTuple):
             for a payload that is a whole file: `size` is exact, and a file of another size has changed.
         annotation: JSON text to keep beside the image, "" for none.
         boxes: bounding boxes, None for none.
+        value: with ``labels_as``, what stands in the label's place: JSON, None for nothing.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Sample(NamedTuple):
     stamp: int = 0
     annotation: str = ""
     boxes: BoxSet | None = None
+    value: Any = None
 
 
 @dataclass(frozen=True)

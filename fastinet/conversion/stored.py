@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -13,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.conversion.names import FILE, name_of
+from fastinet.conversion.fields import Fields
+from fastinet.conversion.keys import kept_key
+from fastinet.conversion.names import name_of, read_names
 from fastinet.conversion.source import Extent
 from fastinet.conversion.store import os_errors
-from fastinet.conversion.tar_records import records_of
+from fastinet.conversion.tar_records import records_of, tar_order
 from fastinet.dataset import Dataset, Record, shard_specs
 from fastinet.errors import FormatError
 
@@ -46,7 +47,8 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         FormatError: a tar is damaged, or lacks a record that its sidecar has.
         MissingFileError, ShardIOError: a file cannot be read.
     """
-    names = _names(dataset.path / FILE)
+    names = read_names(dataset.path, len(dataset.manifest.shards))  # None: indexed in place
+    fields = Fields.of_index(dataset.manifest.created_by)
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
         end = first + spec[2]
@@ -55,7 +57,7 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         else:
             wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
         if wanted:
-            yield from _of_shard(spec, first, wanted, names[number] if number < len(names) else None)
+            yield from _of_shard(spec, first, wanted, names[number] if names else None, fields)
         first = end
 
 
@@ -64,24 +66,34 @@ def _of_shard(
     first: int,
     wanted: range | list[int],
     names: Mapping[str, Any] | None,
+    fields: Fields,
 ) -> Iterator[StoredRecord]:
     tar = spec[0]
     shard = _core.ShardedDataset([spec])  # mapped only while it is read
-    members = _core.scan_tar(os.fsencode(tar))[0]
-    found = {r.key: r for r in records_of(((name, (o, size)) for name, o, size in members), Counter())}
+    members = tar_order(*_core.scan_tar(os.fsencode(tar)))
+    found = {r.image[0]: r for r in records_of(members, Counter(), fields) if r.image is not None}
+    places = shard.facts(0, len(shard))["payload_offset"].tolist()
     with os_errors(Path(tar)), open(tar, "rb", buffering=0) as file:  # noqa: PTH123
         for record in (Record(shard.record(i - first), i) for i in wanted):
-            parts = found.get(record.key)
-            if parts is None or parts.image is None:
-                raise FormatError(f"{tar}: record {record.key}: in the sidecar, but not in the tar",
-                                  path=tar, key=record.key)  # fmt: skip
-            member = PurePosixPath(parts.name)
+            stored = found.get(places[record.index - first])
+            if stored is None or stored.image is None:
+                raise _wrong(tar, record, "place", "an image's member", "none there")
+            if stored.key != kept_key(record.key):
+                raise _wrong(tar, record, "key", f"{stored.key!r}, as in the tar", repr(record.key))
+            member = PurePosixPath(stored.name)
             name = member.name if names is None else name_of(record.key, names, member.suffix)
             annotation = ""
-            if "json" in parts.fields:
-                offset, size = parts.fields["json"]
+            if "json" in stored.fields:
+                offset, size = stored.fields["json"]
                 annotation = _text(os.pread(file.fileno(), size, offset), tar, record.key)
-            yield StoredRecord(record, name, Extent(tar, *parts.image), annotation)
+            yield StoredRecord(record, name, Extent(tar, *stored.image), annotation)
+
+
+def _wrong(tar: str, record: Record, what: str, expected: str, found: str) -> FormatError:
+    return FormatError(
+        f"{tar}: record {record.index} ({record.key}): {what}: expected {expected}, found {found}",
+        path=tar, record=record.index, key=record.key, expected=expected, found=found,
+    )  # fmt: skip
 
 
 def _text(data: bytes, tar: str, key: str) -> str:
@@ -90,18 +102,3 @@ def _text(data: bytes, tar: str, key: str) -> str:
     except UnicodeDecodeError as e:
         raise FormatError(f"{tar}: record {key}: .json: expected UTF-8 text, found {e}",
                           path=tar, key=key) from None  # fmt: skip
-
-
-def _names(path: Path) -> list[dict[str, Any]]:
-    """``names.json``; empty where there is none, as for tars that were indexed in place."""
-    if not path.exists():
-        return []
-    try:
-        told = json.loads(path.read_bytes())
-        sound = isinstance(told, list) and all({"extension", "others"} <= row.keys() for row in told)
-    except (ValueError, AttributeError):
-        sound = False
-    if not sound:
-        raise FormatError(f"{path}: expected a list of objects with extension and others", path=str(path))
-    names: list[dict[str, Any]] = told
-    return names

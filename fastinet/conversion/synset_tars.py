@@ -71,7 +71,7 @@ def list_images(path: str, offset: int = 0, length: int = -1, origin: str | None
         MissingFileError, ShardIOError: the file cannot be read.
     """
     members, skipped = _core.scan_tar(os.fsencode(path), offset, length, origin)
-    ignored = Counter(reason for _, reason in skipped if reason != "folder")
+    ignored = Counter(reason for _, reason, _ in skipped if reason != "folder")
     images = []
     for name, start, size in members:
         if is_image_name(name):
@@ -86,7 +86,7 @@ def nested_tars(path: Path) -> tuple[list[SynsetTar], Counter[str]]:
     """The synsets' tars within one tar, sorted by WNID; and how many other members it has, by kind."""
     stamp = path.stat().st_mtime_ns
     members, skipped = _core.scan_tar(os.fsencode(path))
-    ignored = Counter(reason for _, reason in skipped if reason != "folder")
+    ignored = Counter(reason for _, reason, _ in skipped if reason != "folder")
     tars = []
     for name, offset, size in members:
         base = name.rpartition("/")[2]

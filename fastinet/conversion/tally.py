@@ -23,7 +23,8 @@ class Tally:
     """Takes up results in any order.
 
     Kept for each shard is its line in the manifest, about 1 KB or one byte a record, and beyond that only
-    what the reports list one by one: bad files, flaws of boxes, names that keys do not tell.
+    what the reports list one by one: bad files, flaws of boxes, names that keys do not tell. The values of
+    ``labels_as`` are kept as they are.
     """
 
     def __init__(self, split: str) -> None:
@@ -34,6 +35,7 @@ class Tally:
         self._plain_names: dict[str, Mapping[str, Any]] = {}  # by extension, for the shards with no others
         self._bad: dict[int, tuple[tuple[str, str], ...]] = {}
         self._box_problems: dict[int, tuple[tuple[str, str], ...]] = {}
+        self._values: dict[int, tuple[Any, ...]] = {}
         self._sums: Counter[str] = Counter()
         self._remarks: Counter[str] = Counter()
         self._examples: dict[str, dict[int, Sequence[str]]] = {}
@@ -55,6 +57,8 @@ class Tally:
             self._bad[number] = result.bad
         if result.box_problems:
             self._box_problems[number] = result.box_problems
+        if result.values:
+            self._values[number] = result.values
         self._sums.update({name: summary[name] for name in _SUMS})
         self._remarks.update(summary["remarks"])
         self.class_counts.update(dict(summary["labels"]))
@@ -73,6 +77,15 @@ class Tally:
     def names(self) -> list[Mapping[str, Any]]:
         """As ``names.json`` holds them."""
         return [self._names[number] for number in range(len(self._shards))]
+
+    @property
+    def values(self) -> list[Any]:
+        """Of all records, with ``labels_as``; None where a record has none."""
+        empty: tuple[Any, ...] = ()
+        values: list[Any] = []
+        for number, shard in enumerate(self.shards):
+            values += self._values.get(number, empty) or [None] * shard.records
+        return values
 
     @property
     def plan(self) -> str:

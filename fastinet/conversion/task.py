@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
@@ -88,6 +88,7 @@ class ShardResult:
         box_problems: origin and reason of every box that was dropped or clipped.
         names: of the files, as ``names.py`` says.
         on_bad: the policy for bad files.
+        values: of the records written, with ``labels_as``; empty where no record has any.
     """
 
     digest: str
@@ -97,6 +98,7 @@ class ShardResult:
     box_problems: tuple[tuple[str, str], ...] = ()
     names: Mapping[str, Any] = field(default_factory=dict)
     on_bad: Policy = "fail"
+    values: tuple[Any, ...] = ()
 
     @property
     def depends_on_policy(self) -> bool:
@@ -108,8 +110,9 @@ class ShardResult:
         """The inverse of ``note``."""
         bad = tuple((origin, reason) for origin, reason in note["bad"])
         problems = tuple((origin, reason) for origin, reason in note["box_problems"])
+        names, values = note["names"], tuple(note["values"])
         return cls(
-            note["digest"], note["plan"], note["summary"], bad, problems, note["names"], note["on_bad"]
+            note["digest"], note["plan"], note["summary"], bad, problems, names, note["on_bad"], values
         )
 
     def note(self) -> dict[str, Any]:
@@ -122,6 +125,7 @@ class ShardResult:
             "box_problems": [list(entry) for entry in self.box_problems],
             "names": dict(self.names),
             "on_bad": self.on_bad,
+            "values": list(self.values),
         }
 
 
@@ -140,7 +144,7 @@ def execute(
         FastinetError: a bad file where the policy is "fail", or the disk refused.
     """
     settings = task.settings
-    bad: list[tuple[str, str]] = []
+    bad: list[tuple[Sample, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
             tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
@@ -164,17 +168,26 @@ def execute(
         for problem in sample.boxes.problems
     )
     result = ShardResult(
-        task.digest, task.plan.digest, summary, tuple(bad), problems, names_of(task.plan.samples),
-        settings.on_bad,
+        task.digest, task.plan.digest, summary, tuple((sample.origin, reason) for sample, reason in bad),
+        problems, names_of(task.plan.samples), settings.on_bad, _values(task, bad),
     )  # fmt: skip
     task.store.write(note_name(task.name), to_json(result.note()))
     return result
 
 
+def _values(task: ShardTask, bad: Sequence[tuple[Sample, str]]) -> tuple[Any, ...]:
+    """Of the samples that were written, in order; nothing where no sample has any."""
+    left_out = {sample.key for sample, _ in bad} if task.settings.on_bad == "skip" else set()
+    samples = task.plan.samples
+    if all(sample.value is None for sample in samples):
+        return ()
+    return tuple(sample.value for sample in samples if sample.key not in left_out)
+
+
 def _write(
     writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
-) -> list[tuple[str, str]]:
-    """Appends the chunk; returns the bad ones."""
+) -> list[tuple[Sample, str]]:
+    """Appends the chunk; returns the bad ones, with the reasons."""
     for sample in chunk:
         if sample.boxes is not None and sample.boxes.error and settings.on_bad == "fail":
             raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
@@ -184,12 +197,12 @@ def _write(
             for s in chunk
             if isinstance(s.payload, Extent)
         ]
-        return [(chunk[i].origin, reason) for i, reason in writer.add_extents(rows)]
+        return [(chunk[i], reason) for i, reason in writer.add_extents(rows)]
     bad = []
     for sample in chunk:
         reason = _write_one(writer, sample, settings)
         if reason:
-            bad.append((sample.origin, reason))
+            bad.append((sample, reason))
     return bad
 
 

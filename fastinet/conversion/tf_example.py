@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fastinet.conversion.fields import no_label
 from fastinet.conversion.tfrecord_file import RawRecord, damaged_record, not_installed
 from fastinet.errors import FormatError
 
@@ -75,9 +76,28 @@ class Example:
             raise self.error(f"feature {name}", "UTF-8 text", repr(value[:40])) from None
 
     def number(self, name: str) -> int | None:
-        """The first value of a feature of ints; None where there is none."""
+        """The value of a feature of ints; None where there is none. Several are an error."""
         values = self._list(name, "int64_list")
+        if len(values) > 1:
+            raise self.error(f"feature {name}", "one number", str(list(values[:8])))
         return int(values[0]) if values else None
+
+    def label(self, name: str) -> int | None:
+        """As `number`; the error for others says what can be done with values that are no label."""
+        value = self.values(name)
+        if value is not None and type(value) is not int:
+            where = f"{self._path}: record {self._record.number}: feature {name}"
+            raise no_label(value, where, str(self._path), expected="a number")
+        return value
+
+    def values(self, name: str) -> Any:
+        """A feature of any type: its value, a list of several, None for none; bytes as UTF-8 text."""
+        feature = self._features.get(name)
+        found = feature.WhichOneof("kind") if feature is not None else None
+        values = list(getattr(feature, found).value) if found else []
+        if found == "bytes_list":
+            values = [value.decode(errors="backslashreplace") for value in values]
+        return values if len(values) > 1 else values[0] if values else None
 
     def numbers(self, name: str) -> list[int]:
         """A feature of ints."""

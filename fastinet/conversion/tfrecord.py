@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastinet import _core
+from fastinet.conversion.fields import DEFAULT, Fields
 from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Extent, Sample, Survey, Unreadable
 from fastinet.conversion.split_files import choose_split, find_files
@@ -41,6 +42,7 @@ class _Layout(NamedTuple):
     synset: str
     first: int
     lists: tuple[str, ...]
+    label_chosen: bool = False  # its numbers are those of no list or synset that we know
 
 
 _TFDS = _Layout("image", "label", "file_name", "", 0, ("label.labels.txt",))
@@ -60,6 +62,8 @@ class TFRecord:
 
     Both write the few images of ImageNet that are PNG or CMYK anew, as RGB JPEG files.
 
+    Features of other names can be chosen; a label's numbers are then used as they are, from 0.
+
     Classes named by WNID are sorted, however the files number them; see ``tfrecord_labels.py``. Without a
     list of the classes, the files are read through once more beforehand. Images come in the order of file
     names and records, and are read from where they lie; a key is the name of the image file, in the folder of
@@ -75,7 +79,9 @@ class TFRecord:
 
     kind = "tfrecord"
 
-    def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], split: str | None = None, fields: Fields = DEFAULT
+    ) -> None:
         root = _version_folder(Path(os.path.abspath(path)))  # noqa: PTH100 - without following links
         self.location = str(root)
         files = find_files(root, _is_name)
@@ -84,7 +90,8 @@ class TFRecord:
         self._files = choose_split(files, root, split)
         self.splits = tuple(self._files)
         self._folder = files[0].parent
-        self._layout = _layout_of(files)
+        self._layout = _layout_of(files, fields)
+        self._labels_as = bool(fields.labels_as)
         self._told = _shard_lengths(self._folder / _INFO)
         self._counts: dict[Path, int] = {}
         places = (
@@ -94,7 +101,7 @@ class TFRecord:
         self._labels = Labels(self._layout.first)
         if listing is not None:
             self._labels.read_list(listing)
-        else:
+        elif not fields.labels_as:
             self._learn_classes(files)
         self.classes = self._labels.classes
 
@@ -144,15 +151,20 @@ class TFRecord:
         wnid = wnid_of_file(name)
         key = make_key(name if wnid is None or "/" in name else f"{wnid}/{name}")
         origin = f"{where}/{name}"
-        number = example.number(layout.label)
-        label = self._labels.label_of(number, example.text(layout.synset), name, example)
+        value = number = label = None
+        if self._labels_as:
+            value, label = example.values(layout.label), -1
+        else:
+            number = example.label(layout.label)
+            told_name = "" if layout.label_chosen else name
+            label = self._labels.label_of(number, example.text(layout.synset), told_name, example)
         image = example.value(layout.image)
         if not image:
             error = example.error(f"feature {layout.image}", "an image", "nothing")
-            return Sample(key, Unreadable(error), label, 0, origin, stamp)
+            return Sample(key, Unreadable(error), label, 0, origin, stamp, value=value)
         extent = Extent(str(file), example.place_of(image), len(image))
         boxes = self._boxes(example, image, number, label, where)
-        return Sample(key, extent, label, len(image), origin, stamp, boxes=boxes)
+        return Sample(key, extent, label, len(image), origin, stamp, boxes=boxes, value=value)
 
     def _boxes(
         self, example: Example, image: bytes, number: int | None, label: int, where: str
@@ -201,8 +213,9 @@ class TFRecord:
                 count += 1
                 if record.error is None:
                     example = parse_example(file, record)
-                    number, synset = example.number(layout.label), example.text(layout.synset)
-                    self._labels.learn(number, synset, example.text(layout.file_name), example)
+                    number, synset = example.label(layout.label), example.text(layout.synset)
+                    name = "" if layout.label_chosen else example.text(layout.file_name)
+                    self._labels.learn(number, synset, name, example)
             self._counts[file] = count
         self._labels.settle(self.location)
 
@@ -230,19 +243,28 @@ def _version_folder(path: Path) -> Path:
     return path / versions[0] if versions else path
 
 
-def _layout_of(files: Sequence[Path]) -> _Layout:
-    """By the first record that there is."""
+def _layout_of(files: Sequence[Path], fields: Fields) -> _Layout:
+    """By the first record that there is, and as chosen."""
     for file in files:
         for record in read_records(file):
             if record.error is not None:
                 continue
             names = parse_example(file, record).names
-            for layout in (_SCRIPTS, _TFDS):
-                if layout.image in names:
-                    return layout
-            listed = ", ".join(names) or "none"
-            raise ArgumentError(f"{file}: expected a feature image or image/encoded, found: {listed}",
-                                path=str(file))  # fmt: skip
+            wanted = fields.image or (_SCRIPTS.image, _TFDS.image)
+            image = next((name for name in wanted if name in names), None)
+            label = next((name for name in fields.label if name in names), None)
+            if image is None or (fields.label and label is None):
+                missing = " or ".join(sorted(wanted if image is None else fields.label))
+                raise ArgumentError(
+                    f"{file}: expected a feature {missing}, found: {', '.join(names) or 'none'}; choose with "
+                    "--image-field NAME and --label-field NAME",
+                    path=str(file),
+                )
+            layout = _SCRIPTS if {_SCRIPTS.image, _SCRIPTS.label} & set(names) else _TFDS
+            layout = layout._replace(image=image)
+            if label is None:
+                return layout
+            return layout._replace(label=label, label_chosen=True, synset="", first=0, lists=())
     raise ArgumentError(f"{files[0].parent}: no records in its {len(files)} TFRecord files",
                         path=str(files[0].parent))  # fmt: skip
 

@@ -9,23 +9,28 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 from fastinet import _core
-from fastinet.conversion.files import lines_of
-from fastinet.conversion.keys import Distinct, kept_key
-from fastinet.conversion.source import Extent, Sample, Streamed, Survey
+from fastinet.conversion.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
+from fastinet.conversion.files import describe_ignored, lines_of
+from fastinet.conversion.keys import Distinct
+from fastinet.conversion.source import Extent, Sample, Streamed, Survey, Unreadable
 from fastinet.conversion.split_files import choose_split, find_files
 from fastinet.conversion.store import os_errors
-from fastinet.conversion.synset_tars import SYNSET_TAR, describe_ignored
+from fastinet.conversion.synset_tars import SYNSET_TAR
 from fastinet.conversion.tar_records import (
     IMAGE_EXTENSIONS,
-    NUMBER,
+    TarRecord,
+    bad_record,
     boxes_of,
+    is_image_field,
+    is_read,
     label_of,
+    label_value,
     records_of,
-    told_label,
-    wrong_label,
+    split_name,
+    tar_order,
 )
 from fastinet.conversion.voc import BoxSet
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError, TruncatedError
@@ -34,25 +39,37 @@ from fastinet.manifest import ClassInfo
 __all__ = ["WebDataset"]
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
-_NEEDED = (*IMAGE_EXTENSIONS, "cls", "json")
+_RECOGNISED = (*IMAGE_EXTENSIONS, "cls", "json", "txt")
 _GZIP = b"\x1f\x8b"
-_MAX_CLASSES = 1 << 20
+_KINDS = {
+    tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "symbolic link", tarfile.LNKTYPE: "hard link",
+    tarfile.FIFOTYPE: "FIFO", tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device",
+}  # fmt: skip
 
 
 class _Entry(NamedTuple):
-    """A record: its key, the image's member name, its payload and size, and the bytes of cls and json."""
+    """A record: its key, the image's member name, its payload and size, and the bytes of label and json.
+
+    One that cannot be has the reason as payload.
+    """
 
     key: str
     name: str
-    payload: Extent | Streamed | None
+    payload: Extent | Streamed | Unreadable
     size: int
     fields: Mapping[str, bytes]
+
+    @property
+    def sound(self) -> bool:
+        """Whether it can be a record."""
+        return not isinstance(self.payload, Unreadable)
 
 
 class WebDataset:
     """A tar, or a folder of ``*.tar``, ``*.tar.gz`` and ``*.tgz``, also in ``data/`` or split folders.
 
-    Records, labels and boxes are those that ``fastinet index`` finds; splits are told by the tars' names
+    Records, labels and boxes are those that ``fastinet index`` finds, by the rules of ``tar_records.py``; a
+    record that these refuse counts as a bad file. Splits are told by the tars' names
     (``train-000000.tar``, ``imagenet1k-validation-00.tar``) or folders. Classes are the lines of
     ``<split>-classnames.txt`` or ``classnames.txt`` beside the tars; without these the tars are looked
     through once more beforehand: labels that are all numbers are used as they are, otherwise classes are the
@@ -62,12 +79,14 @@ class WebDataset:
     Raises:
         MissingFileError: no tars.
         ArgumentError: no such split, no records, or lists of classes that differ.
-        FormatError, TruncatedError: a tar is damaged, or a label cannot be understood.
+        FormatError, TruncatedError: a tar is damaged, or what stands in a label's place is none.
     """
 
     kind = "webdataset"
 
-    def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], split: str | None = None, fields: Fields = DEFAULT
+    ) -> None:
         root = Path(os.path.abspath(path))  # noqa: PTH100 - without following links
         self.location = str(root)
         files = find_files(root, _is_tar)
@@ -75,8 +94,9 @@ class WebDataset:
             raise MissingFileError(f"{root}: no *.tar, *.tar.gz or *.tgz here", path=self.location)
         self._files = choose_split(files, root, split)
         self.splits = tuple(self._files)
+        self._fields = fields
         self._surveys: dict[Path, Survey] = {}
-        names = _class_names(root, self._files)
+        names = _class_names(root, self._files) or ([] if fields.labels_as else None)
         self.classes = tuple(map(ClassInfo, self._learn_classes(files) if names is None else names))
         self._labels = {c.name: label for label, c in enumerate(self.classes)}
 
@@ -88,19 +108,23 @@ class WebDataset:
             if not files or any(SYNSET_TAR.fullmatch(file.name) for file in files):
                 return False
             with tarfile.open(files[0]) as tar:
-                first = next((member.name for member in tar if member.isfile()), "")
+                names = (split_name(member.name) for member in tar if member.isfile())
+                _, field = next(filter(None, names), ("", ""))
         except (tarfile.TarError, OSError, EOFError, zlib.error):
             return bool(files) and path.is_dir()
-        return first.rpartition("/")[2].partition(".")[2].lower() in (*_NEEDED, "txt")
+        return field.rpartition(".")[2] in _RECOGNISED
 
     def survey(self, split: str) -> Survey:
         """Counts by the members' headers; compressed tars are counted if they had to be looked through."""
         surveys = []
         for file in self._files[split]:
             if file not in self._surveys and not _is_gzip(file):
-                self._surveys[file] = _look_through(file)
+                self._surveys[file] = _look_through(file, self._fields)
             surveys.append(self._surveys.get(file, Survey(None)))
         counts = [survey.records for survey in surveys]
+        if not any(n is None or n for n in counts):
+            raise ArgumentError(f"{self.location}: no records in the {len(counts)} tars of the split {split}",
+                                path=self.location)  # fmt: skip
         notes: dict[str, list[str]] = {}
         for survey in surveys:
             for kind, texts in survey.notes.items():
@@ -108,28 +132,33 @@ class WebDataset:
         return Survey(None if None in counts else sum(n for n in counts if n is not None), notes)
 
     def samples(self, split: str) -> Iterator[Sample]:
-        """The records with an image; of a plain tar the places, of a compressed one record, in memory."""
+        """The records; of a plain tar the places, of a compressed one record, in memory."""
         distinct = Distinct()
         for file in self._files[split]:
             tar, stamp = str(file), file.stat().st_mtime_ns
-            for entry in _entries(file, Counter(), with_images=True):
-                if entry.payload is None:
+            for entry in _entries(file, Counter(), self._fields, with_images=True):
+                key, origin = distinct(entry.key), f"{file.name}/{entry.name or entry.key}"
+                if not entry.sound:
+                    yield Sample(key, entry.payload, -1, 0, origin, stamp)
                     continue
-                label = label_of(entry.fields, self._labels, tar, entry.key)
+                label = label_of(entry.fields, self._labels, tar, entry.key, self._fields)
                 if label >= len(self.classes):
-                    raise wrong_label(tar, entry.key, f"-1 to {len(self.classes) - 1}", str(label))
+                    expected = f"-1 to {len(self.classes) - 1}"
+                    raise wrong_label(label, f"{tar}: record {entry.key}: label", tar, expected, entry.key)
                 boxes = boxes_of(entry.fields.get("json"), tar, entry.key)
-                key, origin = distinct(kept_key(entry.key)), f"{file.name}/{entry.name}"
+                value = None
+                if self._fields.labels_as:
+                    value, _ = label_value(entry.fields, tar, entry.key, self._fields)
                 yield Sample(
                     key, entry.payload, label, entry.size, origin, stamp, _annotation(entry, tar),
-                    boxes and BoxSet(boxes[0], boxes[1], tuple(boxes[2])),
+                    boxes and BoxSet(boxes[0], boxes[1], tuple(boxes[2])), value,
                 )  # fmt: skip
 
     def _learn_classes(self, files: Sequence[Path]) -> list[str]:
         """Looks through all tars, also of splits that are not converted: each gives the same classes."""
         labels = _LabelsSeen()
         for file in files:
-            self._surveys[file] = _look_through(file, labels)
+            self._surveys[file] = _look_through(file, self._fields, labels)
         return labels.names()
 
 
@@ -140,76 +169,81 @@ class _LabelsSeen:
         self._names: set[str] = set()
         self._highest = -1
 
-    def add(self, value: int | str, file: Path, key: str) -> None:
-        """Notes a label. Raises FormatError where earlier ones were of the other kind."""
-        if isinstance(value, str) and not NUMBER.fullmatch(value):
+    def add(self, value: object, where: str, tar: str, key: str) -> None:
+        """Notes a label. Raises FormatError where it is none, or earlier ones were of the other kind."""
+        label = class_of(value)
+        if label is None:
+            raise no_label(value, where, tar, key)
+        if isinstance(label, str):
             if self._highest >= 0:
-                raise wrong_label(str(file), key, "a number, as in earlier records", value)
-            self._names.add(value)
-        elif int(value) >= 0:
+                raise no_label(value, where, tar, key, "a number, as in earlier records")
+            self._names.add(label)
+        elif label >= 0:
             if self._names:
-                raise wrong_label(str(file), key, "a name, as in earlier records", str(value))
-            if int(value) >= _MAX_CLASSES:
-                raise wrong_label(str(file), key, f"less than {_MAX_CLASSES}", str(value))
-            self._highest = max(self._highest, int(value))
+                raise no_label(value, where, tar, key, "a name, as in earlier records")
+            if label >= MAX_CLASSES:
+                raise wrong_label(label, where, tar, f"less than {MAX_CLASSES}", key)
+            self._highest = max(self._highest, label)
 
     def names(self) -> list[str]:
         """Of the classes, by label."""
         return sorted(self._names) if self._names else [str(i) for i in range(self._highest + 1)]
 
 
-def _look_through(file: Path, labels: _LabelsSeen | None = None) -> Survey:
+def _look_through(file: Path, fields: Fields, labels: _LabelsSeen | None = None) -> Survey:
     """Counts a tar's records, and notes their labels."""
     records = unlabelled = 0
     ignored: Counter[str] = Counter()
-    without = []
-    for entry in _entries(file, ignored, with_images=False):
-        if entry.payload is None:
-            without.append(f"{file.name}/{entry.key}")
-            continue
+    for entry in _entries(file, ignored, fields, with_images=False):
         records += 1
-        told = told_label(entry.fields, str(file), entry.key)
-        if told is None:
+        if not entry.sound:
+            continue
+        value, where = label_value(entry.fields, str(file), entry.key, fields)
+        if value is None:
             unlabelled += 1
-        elif labels is not None:
-            labels.add(told[0], file, entry.key)
+        elif labels is not None and not fields.labels_as:
+            labels.add(value, f"{file}: record {entry.key}: label{where}", str(file), entry.key)
     return Survey(records, {
-        "records without an image": without,
         "records without a label": [f"{file.name}: {unlabelled}"] if unlabelled else [],
         "members not used": [f"{file.name}: {text}" for text in describe_ignored(ignored)],
     })  # fmt: skip
 
 
-def _entries(file: Path, ignored: Counter[str], with_images: bool) -> Iterator[_Entry]:
+def _entries(file: Path, ignored: Counter[str], fields: Fields, with_images: bool) -> Iterator[_Entry]:
     """The records of a tar. `with_images`: read them too, where it can only be read from front to back."""
     if _is_gzip(file):
-        return _streamed(file, ignored, with_images)
-    return _placed(file, ignored)
+        return _streamed(file, ignored, fields, with_images)
+    return _placed(file, ignored, fields)
 
 
-def _placed(file: Path, ignored: Counter[str]) -> Iterator[_Entry]:
-    members, skipped = _core.scan_tar(os.fsencode(file))
-    ignored.update(reason for _, reason in skipped if reason != "folder")
-    places = ((name, (offset, size)) for name, offset, size in members)
+def _placed(file: Path, ignored: Counter[str], fields: Fields) -> Iterator[_Entry]:
+    listed = tar_order(*_core.scan_tar(os.fsencode(file)))
     with os_errors(file), file.open("rb", buffering=0) as opened:
-        for record in records_of(places, ignored):
-            fields = {
-                extension: os.pread(opened.fileno(), size, offset)
-                for extension, (offset, size) in record.fields.items()
+        for record in records_of(listed, ignored, fields):
+            if record.image is None:
+                yield _bad(file, record)
+                continue
+            read = {
+                field: os.pread(opened.fileno(), size, offset)
+                for field, (offset, size) in record.fields.items()
             }
-            payload = record.image and Extent(str(file), *record.image)
-            yield _Entry(record.key, record.name, payload, record.image[1] if record.image else 0, fields)
+            yield _Entry(record.key, record.name, Extent(str(file), *record.image), record.image[1], read)
 
 
-def _streamed(file: Path, ignored: Counter[str], with_images: bool) -> Iterator[_Entry]:
-    for record in records_of(_members(file, ignored, with_images), ignored):
-        payload = None if record.image is None else Streamed(record.image)
-        size = 0 if record.image is None else len(record.image)
-        yield _Entry(record.key, record.name, payload, size, record.fields)
+def _streamed(file: Path, ignored: Counter[str], fields: Fields, with_images: bool) -> Iterator[_Entry]:
+    for record in records_of(_members(file, fields, with_images), ignored, fields):
+        if record.image is None:
+            yield _bad(file, record)
+            continue
+        yield _Entry(record.key, record.name, Streamed(record.image), len(record.image), record.fields)
 
 
-def _members(file: Path, ignored: Counter[str], with_images: bool) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the files in a compressed tar; of images b"" unless asked for."""
+def _bad(file: Path, record: TarRecord[Any]) -> _Entry:
+    return _Entry(record.key, record.name, Unreadable(bad_record(str(file), record)), 0, {})
+
+
+def _members(file: Path, fields: Fields, with_images: bool) -> Iterator[tuple[str, bytes | str]]:
+    """Name and content of the members of a compressed tar; of images b"" unless asked for."""
     place = str(file)
     try:
         with gzip.open(file) as unpacked:
@@ -217,13 +251,13 @@ def _members(file: Path, ignored: Counter[str], with_images: bool) -> Iterator[t
                 for member in tar:
                     tar.members.clear()  # type: ignore[attr-defined]
                     place = f"{file}: member {member.name}"
-                    extension = member.name.rpartition(".")[2].lower()
-                    wanted = extension in ("cls", "json") or (with_images and extension in _NEEDED)
-                    content = tar.extractfile(member) if member.isfile() else None
-                    if content is not None:
-                        yield member.name, content.read() if wanted else b""
-                    elif not member.isdir():
-                        ignored["no file"] += 1
+                    if not member.isreg() or member.issparse():
+                        yield member.name, _KINDS.get(member.type, "sparse file")
+                        continue
+                    _, field = split_name(member.name) or ("", "")
+                    wanted = is_read(field, fields) or (with_images and is_image_field(field, fields))
+                    content = tar.extractfile(member) if wanted else None
+                    yield member.name, content.read() if content is not None else b""
             while unpacked.read(1 << 20):  # gzip's checksum is behind the last block
                 pass
     except EOFError as e:

@@ -19,6 +19,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastinet.conversion.store import JOURNAL, Store
+from fastinet.dataset_files import wrong
+from fastinet.errors import FormatError
 
 __all__ = ["Workspace", "note_name", "to_json"]
 
@@ -56,8 +58,8 @@ class Workspace:
     @property
     def settings(self) -> dict[str, Any] | None:
         """Of the conversion that was begun here and has not been finished; None where there is none."""
-        settings: dict[str, Any] | None = self._read(_SETTINGS)
-        return settings
+        settings = self._read(_SETTINGS)
+        return settings if isinstance(settings, dict) else None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
         """Notes what is being converted."""
@@ -65,13 +67,13 @@ class Workspace:
 
     def discard(self, files: Iterable[str]) -> None:
         """Removes the journal and those files, in such a way that a crash forgets none."""
-        old = sorted({*files, *(self._read(_REMOVE) or [])})
+        old = sorted({*files, *(self._condemned() or [])})
         self.store.write(_REMOVE, to_json(old))
         self.finish_discarding()
 
     def finish_discarding(self) -> None:
         """Completes a removal that was interrupted."""
-        files = self._read(_REMOVE)
+        files = self._condemned()
         if files is None:
             return
         self.store.remove(files)
@@ -86,8 +88,8 @@ class Workspace:
         file = note_name(name)
         if file.rpartition("/")[2] not in self._notes:
             return None
-        note: dict[str, Any] | None = self._read(file)
-        return note
+        note = self._read(file)
+        return note if isinstance(note, dict) else None
 
     def close(self) -> None:
         """Removes the journal: the conversion is complete, or was never begun."""
@@ -99,10 +101,29 @@ class Workspace:
         names = sorted(f"{JOURNAL}/{name}" for name, size in self.store.entries(JOURNAL).items() if size >= 0)
         self.store.remove(name for name in names if name not in keep)
 
+    def _condemned(self) -> list[str] | None:
+        """The files that are being removed; None where none are.
+
+        Raises:
+            FormatError: the list names what does not lie in this place.
+        """
+        names = self._read(_REMOVE)
+        if names is None:
+            return None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise wrong(FormatError, self.store.place(_REMOVE), "the top level", "a list of files", names)
+        for name in names:
+            if name.startswith("/") or {"", ".", ".."} & set(name.split("/")) or "\0" in name:
+                raise wrong(FormatError, self.store.place(_REMOVE), "names", "files of this dataset", name)
+        return names
+
     def _read(self, name: str) -> Any:
         try:
             return json.loads(self.store.read(name) or b"")
-        except ValueError:  # not there, or cut short by a crash of the machine: as if it had not been written
+        except (
+            ValueError,
+            RecursionError,
+        ):  # not there, or cut short by a crash of the machine: as if it had not been written
             return None
 
 

@@ -14,7 +14,7 @@ from fastinet.conversion.stored import StoredRecord, stored_records
 from fastinet.dataset import Dataset
 from fastinet.errors import FormatError
 
-__all__ = ["Chosen", "component", "folders_of", "write_file"]
+__all__ = ["Chosen", "class_of", "component", "file_name_of", "folders_of", "write_file"]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,44 @@ class Chosen:
 def folders_of(stored: StoredRecord, dataset: Dataset) -> list[str]:
     """The folders that a record's key names, as they were in the source."""
     parts = stored.record.key.split("/")[:-1]
-    return [component(_core.unescape_key(part), dataset.path) for part in parts]
+    return [component(_core.unescape_key(part), dataset.path, stored) for part in parts]
 
 
-def component(name: str, path: Path) -> str:
-    """`name`, if it is one component of a path that leads nowhere else; `path` is what the error names."""
+def class_of(stored: StoredRecord, dataset: Dataset) -> str | None:
+    """The name of a record's class; None: it has none.
+
+    Raises:
+        FormatError: the manifest has no class for its label; the record is named.
+    """
+    record = stored.record
+    if not -1 <= record.label < len(dataset.classes):
+        expected = f"-1 to {len(dataset.classes) - 1}"
+        raise FormatError(
+            f"{dataset.path}: record {record.index} ({record.key}): label: expected {expected}, found "
+            f"{record.label}", path=str(dataset.path), record=record.index, key=record.key,
+            expected=expected, found=str(record.label),
+        )  # fmt: skip
+    return None if record.label < 0 else dataset.classes[record.label].name
+
+
+def file_name_of(stored: StoredRecord, dataset: Dataset) -> str:
+    """The name of a record's file, without folders."""
+    return component(stored.file_name, dataset.path, stored)
+
+
+def component(name: str, path: Path, stored: StoredRecord | None = None) -> str:
+    """`name`, if it is one component of a path that leads nowhere else.
+
+    Raises:
+        FormatError: it is not; `path` and the record are named.
+    """
     if name in ("", ".", "..") or "/" in name or "\0" in name:
-        raise FormatError(f"{path}: {name!r} cannot be the name of a file or folder", path=str(path))
+        record, key = (stored.record.index, stored.record.key) if stored else (None, None)
+        where = f"{path}: record {record} ({key})" if stored else f"{path}"
+        raise FormatError(
+            f"{where}: expected the name of a file or folder, found {name!r}",
+            path=str(path), record=record, key=key, expected="the name of a file or folder", found=repr(name),
+        )  # fmt: skip
     return name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from fastinet.exporting.chosen import Chosen, component, folders_of, write_file
+from fastinet.exporting.chosen import Chosen, class_of, component, file_name_of, folders_of, write_file
 from fastinet.progress import Meter
 
 __all__ = ["write_image_folder"]
@@ -19,12 +19,13 @@ def write_image_folder(splits: Sequence[Chosen], dst: Path, shown: Meter) -> Non
         root.mkdir()
         for stored in chosen:
             folders = folders_of(stored, dataset)
-            if stored.record.label >= 0:
-                name = component(dataset.classes[stored.record.label].name, dataset.path)
+            class_name = class_of(stored, dataset)
+            if class_name is not None:
+                name = component(class_name, dataset.path, stored)
                 folders = folders if folders[:1] == [name] else [name, *folders]
             folder = root.joinpath(*folders)
             folder.mkdir(parents=True, exist_ok=True)
-            path = folder / component(stored.file_name, dataset.path)
+            path = folder / file_name_of(stored, dataset)
             payload = stored.record.payload
             write_file(path, payload)
             if stored.annotation:

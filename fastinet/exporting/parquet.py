@@ -12,7 +12,7 @@ from fastinet.conversion.stored import StoredRecord
 from fastinet.conversion.voc import BoxSet
 from fastinet.dataset import Dataset
 from fastinet.errors import UnsupportedError
-from fastinet.exporting.chosen import Chosen, folders_of
+from fastinet.exporting.chosen import Chosen, class_of, file_name_of, folders_of
 from fastinet.progress import Meter
 
 __all__ = ["write_parquet"]
@@ -115,6 +115,8 @@ def _table(
     import pyarrow as pa
 
     images = [{"bytes": payload, "path": _path(stored, dataset)} for stored, payload in group]
+    for stored, _ in group:
+        class_of(stored, dataset)  # or an error
     values: list[Any] = [images, [stored.record.label for stored, _ in group]]
     if columns.boxes:
         values.append([_boxes(stored) for stored, _ in group])
@@ -126,7 +128,7 @@ def _table(
 
 def _path(stored: StoredRecord, dataset: Dataset) -> str:
     """The source's path of the image; the record's escaped key where that is not UTF-8."""
-    path = "/".join([*folders_of(stored, dataset), stored.file_name])
+    path = "/".join([*folders_of(stored, dataset), file_name_of(stored, dataset)])
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from fastinet import manifest
 from fastinet.conversion.store import os_errors
 from fastinet.dataset import Dataset, find_split
+from fastinet.dataset_files import is_there
 from fastinet.errors import ArgumentError, StateError
 from fastinet.exporting.chosen import Chosen
 from fastinet.exporting.image_folder import write_image_folder
@@ -85,13 +87,17 @@ def export(
 
 def _datasets(src: Path, split: str | None) -> list[Dataset]:
     folders = sorted(file.parent for file in src.glob(f"*/{manifest.FILE_NAME}"))
-    if (src / manifest.FILE_NAME).is_file() or not folders:
+    if is_there(src / manifest.FILE_NAME) or not folders:
         folders = [find_split(src)]
     datasets = [Dataset(folder) for folder in folders]
     found = [dataset for dataset in datasets if split in (None, dataset.split)]
     if not found:
         there = ", ".join(dataset.split for dataset in datasets)
         raise ArgumentError(f"{src}: no split {split!r} here, only: {there}", path=str(src))
+    repeated = [name for name, count in Counter(dataset.split for dataset in found).items() if count > 1]
+    if repeated:
+        where = ", ".join(str(dataset.path) for dataset in found if dataset.split == repeated[0])
+        raise ArgumentError(f"{src}: several splits are called {repeated[0]!r}: {where}", path=str(src))
     return found
 
 
@@ -101,7 +107,7 @@ def _staging(target: Path) -> Iterator[Path]:
     staging = target.parent / f".{target.name}.fastinet-export"
     with os_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)
-        lock = os.open(staging, os.O_RDONLY)
+        lock = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)  # it is emptied
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,7 +115,7 @@ def _staging(target: Path) -> Iterator[Path]:
                 raise StateError(f"{target}: another process is exporting to it", path=str(target)) from None
             try:
                 for entry in staging.iterdir():
-                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+                    shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
                 yield staging
                 os.sync()
                 staging.rename(target)

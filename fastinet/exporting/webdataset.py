@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from fastinet import _core
+from fastinet.conversion.fields import Fields
 from fastinet.conversion.tar_records import records_of
-from fastinet.dataset import shard_specs
+from fastinet.dataset import Dataset, shard_specs
 from fastinet.errors import FormatError
 from fastinet.exporting.chosen import Chosen, write_file
 from fastinet.progress import Meter
@@ -27,40 +29,81 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
         for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
             end = first + spec[2]
             target = dst / f"{chosen.split}-{written:06d}.tar"
-            if chosen.indices is None:
+            whole = chosen.indices is None and _is_plain(spec[0])
+            if whole:
                 _, size, faults = _core.verify_shard(spec, dataset.manifest.shards[number].xxh3)
                 for fault in faults:
                     raise fault
                 shutil.copyfile(spec[0], target)
                 shown.advance(spec[2], size)
             else:
-                wanted = chosen.indices[slice(*np.searchsorted(chosen.indices, (first, end)))].tolist()
+                indices = np.arange(first, end) if chosen.indices is None else chosen.indices
+                wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
                 if wanted:
                     _copy_records(chosen, wanted, Path(spec[0]), target, shown)
             first = end
             written += target.exists()
-        text = "".join(f"{c.name}\n" for c in dataset.classes)
-        write_file(dst / f"{chosen.split}-classnames.txt", text.encode())
+        write_file(dst / f"{chosen.split}-classnames.txt", b"".join(_lines(dataset)))
+
+
+def _lines(dataset: Dataset) -> Iterator[bytes]:
+    """The names of the classes, a line each."""
+    for label, info in enumerate(dataset.classes):
+        if "\n" in info.name or "\r" in info.name:
+            raise FormatError(
+                f"{dataset.path}: class {label}: expected a name of one line, found {info.name!r}",
+                path=str(dataset.path), expected="a name of one line", found=repr(info.name),
+            )  # fmt: skip
+        yield os.fsencode(info.name) + b"\n"
+
+
+def _is_plain(tar: str) -> bool:
+    """Whether all members are files, no two of one name, and folders, and lead nowhere else.
+
+    Of other tars only the records go over.
+    """
+    members, skipped = _core.scan_tar(os.fsencode(tar))
+    names = [name for name, *_ in members] + [name for name, reason, _ in skipped if reason == "folder"]
+    distinct = len({name for name, *_ in members}) == len(members)
+    only_folders = all(reason == "folder" for _, reason, _ in skipped)
+    return distinct and only_folders and not any(map(_leads_out, names))
+
+
+def _leads_out(name: str) -> bool:
+    """Whether a member of that name, unpacked, could lie outside of the folder."""
+    return name.startswith("/") or ".." in name.split("/") or "\0" in name
 
 
 def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, shown: Meter) -> None:
     """All members of the records with those numbers, from one tar into another."""
-    records = {record.key: record for record in map(chosen.dataset.__getitem__, wanted)}
+    places = chosen.dataset.core.facts(wanted[0], wanted[-1] + 1 - wanted[0])["payload_offset"]
+    records = {int(places[i - wanted[0]]): chosen.dataset[i] for i in wanted}
+    fields = Fields.of_index(chosen.dataset.manifest.created_by)
     try:
         with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
-            members = ((member.name, member) for member in tar if member.isfile())
-            for parts in records_of(members, Counter()):
-                record = records.pop(parts.key, None)
+            members = (
+                (member.name, member if member.isfile() else "folder" if member.isdir() else "no file")
+                for member in tar
+            )
+            for parts in records_of(members, Counter(), fields):
+                record = None if parts.image is None else records.pop(parts.image.offset_data, None)
                 if record is None or parts.image is None:
                     continue
                 size = len(record.payload)  # compares its checksum
                 for member in (parts.image, *parts.fields.values()):
+                    if _leads_out(member.name):
+                        expected, found = "a name that stays in its folder", repr(member.name)
+                        where = f"{source}: record {record.index} ({record.key})"
+                        raise FormatError(
+                            f"{where}: expected {expected}, found {found}", path=str(source),
+                            record=record.index, key=record.key, expected=expected, found=found,
+                        )  # fmt: skip
                     copy.addfile(member, tar.extractfile(member))
                 shown.advance(1, size)
     except tarfile.TarError as e:
         raise FormatError(f"{source}: damaged: {e}", path=str(source)) from e
     if records:
-        key = next(iter(records))
+        key = next(iter(records.values())).key
         raise FormatError(
             f"{source}: record {key}: in the sidecar, but not in the tar", path=str(source), key=key
         )

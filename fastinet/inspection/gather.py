@@ -13,7 +13,8 @@ import numpy.typing as npt
 from fastinet import columns, manifest
 from fastinet.columns import StoredColumn
 from fastinet.dataset import Dataset, find_split
-from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
+from fastinet.dataset_files import is_there
+from fastinet.errors import ArgumentError, FormatError
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
 from fastinet.inspection.oddities import (
@@ -73,7 +74,7 @@ def inspect(
 
 def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
     here = sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
-    folders = [root] if (root / manifest.FILE_NAME).is_file() else here or [find_split(root)]
+    folders = [root] if is_there(root / manifest.FILE_NAME) else here or [find_split(root)]
     if split is None:
         return folders
     wanted = [split] if isinstance(split, str) else list(split)
@@ -246,18 +247,4 @@ def _formats(counts: npt.NDArray[np.int64]) -> dict[str, int]:
 
 def _column(folder: Path, stored: StoredColumn) -> ColumnFacts:
     """From the head of its file: the values stay where they are."""
-    sizes = []
-    for file, _ in stored.files.values():
-        path = folder / file
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:
-            raise MissingFileError(f"{path}: file of an attached column is missing", path=str(path)) from None
-        except OSError as e:
-            raise ShardIOError(f"{path}: {e.strerror}", path=str(path), errno=e.errno) from None
-    path = folder / stored.files["values"][0]
-    try:
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError) as e:
-        raise FormatError(f"{path}: not a .npy file: {e}", path=str(path)) from None
-    return ColumnFacts(stored.name, stored.kind, str(values.dtype), tuple(values.shape), sum(sizes))
+    return ColumnFacts(stored.name, stored.kind, *columns.describe(folder, stored))

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.conversion.layout import REPORT
-from fastinet.conversion.names import FILE as NAMES
+from fastinet.conversion.names import read_names
 from fastinet.conversion.report import SplitReport
-from fastinet.errors import FormatError, ShardIOError
+from fastinet.dataset_files import is_there, read_json
+from fastinet.errors import FormatError
 
 __all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "meaning_of", "read_report"]
 
@@ -26,6 +26,7 @@ _SUFFIXES = {
     "webp": 6,
 }  # fmt: skip
 
+T = TypeVar("T")
 Facts = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
 
@@ -79,21 +80,7 @@ def read_report(folder: Path) -> SplitReport | None:
         FormatError: the file is not such a report.
     """
     path = folder / REPORT
-    told = _json(path)
-    if told is None:
-        return None
-    try:
-        report = SplitReport.from_json(told)
-        _check(all(isinstance(text, str) for entry in (*report.bad, *report.box_problems) for text in entry))
-        _check(all(type(count) is int for count in report.remarks.values()))
-        _check(all(isinstance(key, str) for keys in report.examples.values() for key in keys))
-        _check(all(isinstance(text, str) for texts in report.notes.values() for text in texts))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise FormatError(
-            f"{path}: not the report of a conversion: {error!r}; remove it to inspect without it",
-            path=str(path),
-        ) from None
-    return report
+    return _spared(lambda: SplitReport.from_json(read_json(path), str(path)) if is_there(path) else None)
 
 
 def remarks_of(report: SplitReport) -> dict[str, int]:
@@ -111,19 +98,10 @@ class FileNames:
             FormatError: ``names.json`` is malformed or of another number of shards.
         """
         self._ends = shard_ends
-        path = folder / NAMES
-        told = _json(path)
+        told = _spared(lambda: read_names(folder, len(shard_ends)))
         self.known = told is not None
-        try:
-            shards = [] if told is None else told
-            self._others: Sequence[Mapping[str, str]] = [dict(shard["others"]) for shard in shards]
-            self._usual = np.array([_promised(shard["extension"]) for shard in shards], np.int64)
-            _check(told is None or len(shards) == len(shard_ends))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FormatError(
-                f"{path}: not the file names of {len(shard_ends)} shards: {error!r}; remove it to inspect "
-                "without it", path=str(path),
-            ) from None  # fmt: skip
+        self._others: Sequence[Mapping[str, str]] = [shard["others"] for shard in told or ()]
+        self._usual = np.array([_promised(shard["extension"]) for shard in told or ()], np.int64)
 
     def misnamed(self, first: int, formats: npt.NDArray[np.uint8], core: _core.ShardedDataset) -> Mask:
         """Of the records from `first` on with these formats, those whose names promise another one."""
@@ -145,21 +123,9 @@ def _promised(name: str) -> int:
     return _SUFFIXES.get(name.rpartition(".")[2].lower(), 0)
 
 
-def _json(path: Path) -> Any:
+def _spared(read: Callable[[], T]) -> T:
+    """What `read` gives; its errors say that inspecting does without the file."""
     try:
-        return json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise FormatError(
-            f"{path}: not JSON: {error}; remove it to inspect without it", path=str(path)
-        ) from None
-    except OSError as error:
-        raise ShardIOError(
-            f"{path}: cannot read: {error.strerror}", path=str(path), errno=error.errno
-        ) from None
-
-
-def _check(sound: bool) -> None:
-    if not sound:
-        raise ValueError("a value of the wrong kind")
+        return read()
+    except FormatError as e:
+        raise FormatError(f"{e}; remove it to inspect without it", path=e.path) from None

@@ -63,6 +63,11 @@ def _remarks(split: SplitContents) -> Iterator[str]:
         yield f"{split.name}: {len(balance.empty):,} classes without images: {some(balance.empty)}"
     if balance is not None and balance.unlabelled:
         yield f"{split.name}: {balance.unlabelled:,} images without a label"
+    if 0 < split.with_json < split.records:
+        yield (
+            f"{split.name}: {split.with_json:,} of {split.records:,} records have annotations (.json): "
+            "Hugging Face datasets reads tars only where all records have the same members"
+        )
     if split.contradicting:
         texts = [f"{image.key} labelled {image.class_name}" for image in split.contradicting_examples]
         count = split.contradicting

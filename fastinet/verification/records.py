@@ -58,6 +58,11 @@ class Records:
     def __len__(self) -> int:
         return int(self._starts_of_splits[-1])
 
+    def range_of(self, split: Split) -> slice:
+        """The numbers of a split's records."""
+        place = self.splits.index(split)
+        return slice(int(self._starts_of_splits[place]), int(self._starts_of_splits[place + 1]))
+
     def splits_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Place in `splits` of the split of each record."""
         return np.searchsorted(self._starts_of_splits, numbers, side="right") - 1
@@ -100,10 +105,20 @@ class Fingerprints:
         has_payload: which of them could be read.
         perceptual: :mod:`fastinet.verification.perceptual` hash of each image, uint64.
         has_perceptual: which images have one: those that can be decoded and are not of a single colour.
+        keys: hash of each key, good for this process only, int64; ``has_key``: those that could be read.
     """
 
-    def __init__(self, records: int, payload: bool, perceptual: bool) -> None:
+    def __init__(self, records: int, payload: bool, perceptual: bool, keys: bool = False) -> None:
         self.payload = np.zeros(records if payload else 0, np.uint64)
         self.has_payload = np.zeros(records if payload else 0, bool)
         self.perceptual = np.zeros(records if perceptual else 0, np.uint64)
         self.has_perceptual = np.zeros(records if perceptual else 0, bool)
+        self.keys = np.zeros(records if keys else 0, np.int64)
+        self.has_key = np.zeros(records if keys else 0, bool)
+
+    def add_keys(self, first: int, keys: Sequence[str]) -> None:
+        """Enters the keys of records that follow each other, from `first` on."""
+        if len(self.keys):
+            place = slice(first, first + len(keys))
+            self.keys[place] = np.fromiter(map(hash, keys), np.int64, len(keys))
+            self.has_key[place] = True

@@ -117,6 +117,7 @@ class SplitContents:
         published: the comparison with the published split; None: it was not recognised as one.
         contradicting: images whose file name says another synset than their label (``n01440764_10026``);
             ``contradicting_examples`` are the first.
+        with_json: records with a ``.json`` member, whose annotations they are.
     """
 
     name: str
@@ -126,6 +127,7 @@ class SplitContents:
     published: Comparison | None = None
     contradicting: int = 0
     contradicting_examples: tuple[ImageRef, ...] = ()
+    with_json: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,13 +187,15 @@ class VerifyReport:
         splits: number of manifests.
         shards, records, payload_bytes: what could be read and was checked.
         decoded: images that were decoded.
-        problems: every fault, as the error that reading there would raise, and an
-            :class:`~fastinet.errors.ExpectationError` for all that the caller said should not be; empty: all
-            is well.
+        problems: every fault (of a shard with many, the first thousand), as the error that reading there
+            would raise, and an :class:`~fastinet.errors.ExpectationError` for all that the caller said should
+            not be; empty: all is well.
         seconds: it took.
         contents: of each split whose manifest could be read.
         exact: images with the same bytes; None: not looked for.
         perceptual: images that look the same; None: not looked for.
+        problem_count: all problems, also those that are not listed.
+        scanned: images whose entry points, or else header, were compared with the whole of their data.
     """
 
     path: Path
@@ -205,6 +209,8 @@ class VerifyReport:
     contents: tuple[SplitContents, ...] = ()
     exact: DuplicateReport | None = field(default=None)
     perceptual: DuplicateReport | None = field(default=None)
+    problem_count: int = 0
+    scanned: int = 0
 
     @property
     def ok(self) -> bool:

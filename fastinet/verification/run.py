@@ -16,12 +16,15 @@ from fastinet.cpus import available_cpus
 from fastinet.dataset import find_split
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError
 from fastinet.progress import meter
+from fastinet.verification.duplicate_keys import repeated_keys
 from fastinet.verification.duplicates import find_exact, find_perceptual
 from fastinet.verification.expectations import broken_expectations
 from fastinet.verification.hamming import MAX_DISTANCE
+from fastinet.verification.members import LabelRule
 from fastinet.verification.records import Fingerprints, Records, Split
 from fastinet.verification.report import DuplicateReport, VerifyReport
 from fastinet.verification.shards import ShardResult, ShardTask, check_shard
+from fastinet.verification.split_files import split_problems
 from fastinet.verification.tally import Tally
 
 __all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
@@ -48,21 +51,30 @@ def verify(
     workers: int | None = None,
     progress: bool = False,
 ) -> VerifyReport:
-    """Reads a whole dataset, compares every checksum, in parallel, and says what is in it.
+    """Reads a whole dataset, compares every checksum and fact, in parallel, and says what is in it.
 
-    Checked are each manifest, each sidecar (tables, keys, entry points, boxes), each payload, the whole of
-    each tar, counts and sizes, and that labels have a class. Nothing stops at the first problem.
+    Checked are
+
+    - the checksums of each manifest, sidecar, payload and tar, and of the attached columns;
+    - each sidecar against its tar: places, keys, labels (``.cls``) and boxes (``.json``);
+    - each sidecar against its images: format, size, orientation. Of one image in 64, and at least 16 a shard
+      (with `decode`: of all), entry points are compared with a fresh scan, and those whose header does not
+      tell its size are decoded;
+    - the rules of FORMAT.md for keys, boxes, labels and the hierarchy; that no key comes twice in a split
+      that fastinet wrote; counts; ``names.json`` and ``report.json``.
+
+    Nothing stops at the first problem.
 
     Reported are the balance of the classes, the differences from the published counts and names where the
     dataset is a known one, labels that contradict the image's name, and images that are there more than once,
     within a split or across splits. These are remarks, not problems, unless the arguments say otherwise.
 
-    Memory: 9 bytes a record for each kind of duplicates, and while they are searched, 16 bytes a record more
-    for exact and about 50 for perceptual ones.
+    Memory: 9 bytes a record for keys and for each kind of duplicates, and while they are searched, 16 bytes a
+    record more for exact and about 50 for perceptual ones.
 
     Args:
         path: a split's folder, or a folder of splits: then all of them.
-        decode: also decode every image fully, and compare its size with the recorded one.
+        decode: also decode every image fully, and compare all its entry points.
         expect: name of the published dataset (``fastinet.published.names()``) of which each split must be the
             whole: every difference in counts and names, and every contradicting label, is then a problem.
         duplicates: "exact": images with the same bytes; "perceptual": also those that look the same, which
@@ -102,10 +114,14 @@ def verify(
         _refuse_shared(folders, others)
         splits += _read(others, f"{against}: ", problems, own=False)
     records = Records(splits)
-    prints = Fingerprints(len(records), duplicates != "none", duplicates == "perceptual")
+    prints = Fingerprints(len(records), duplicates != "none", duplicates == "perceptual", keys=True)
     tasks = list(_tasks(records, tallies))
     results = _check(tasks, decode, prints, workers or available_cpus(), progress)
     problems += [problem for result in results for problem in result.problems]
+    unlisted = sum(result.problem_count - len(result.problems) for result in results)
+    for split, tally in zip(splits, tallies, strict=False):
+        for more in (split_problems(split), tally.problems(), repeated_keys(records, prints, split)):
+            problems += more
 
     exact: DuplicateReport | None = None
     perceptual: DuplicateReport | None = None
@@ -120,7 +136,7 @@ def verify(
         root, len(folders), sum(s.own * len(s.manifest.shards) for s in splits),
         sum(r.records for r in results), sum(r.payload_bytes for r in results),
         sum(r.decoded for r in results), tuple(problems), time.monotonic() - started,
-        contents, exact, perceptual,
+        contents, exact, perceptual, len(problems) + unlisted, sum(r.scanned for r in results),
     )  # fmt: skip
 
 
@@ -182,10 +198,10 @@ def _tasks(records: Records, tallies: Sequence[Tally]) -> Iterator[ShardTask]:
     specs = iter(records.specs)
     number = 0
     for split, tally in zip_longest(records.splits, tallies):
-        start = number
+        start, rule = number, LabelRule.of(split.manifest)
         for shard in split.manifest.shards:
             classes = len(split.manifest.classes)
-            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, tally)
+            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, rule, tally)
             number += shard.records
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from fastinet import manifest
+from fastinet.dataset_files import wrong
+from fastinet.errors import FormatError
 from fastinet.manifest import ClassInfo
 from fastinet.published import PublishedSplit
 from fastinet.verification.records import Split
@@ -45,6 +48,7 @@ class Tally:
         self._strange_count = 0
         self._contradicting: list[ImageRef] = []
         self._contradicting_count = 0
+        self._with_json = 0
 
     def _pattern(self) -> re.Pattern[str] | None:
         """Of names that are numbered without a gap; None where not all of them need be there."""
@@ -53,8 +57,8 @@ class Tally:
             return None
         return re.compile(rf"{re.escape(published.names)}(\d+)(_n\d{{8}})?")  # Hugging Face adds the WNID
 
-    def add(self, first: int, labels: npt.NDArray[np.int32], keys: Sequence[str]) -> None:
-        """Counts records that follow each other in the split, from `first` on."""
+    def add(self, first: int, labels: npt.NDArray[np.int32], keys: Sequence[str], with_json: int) -> None:
+        """Counts records that follow each other in the split, from `first` on; so many have annotations."""
         classes = len(self._synsets)
         known = (labels >= 0) & (labels < classes)
         counts = np.bincount(np.where(known, labels, classes), minlength=classes + 1)
@@ -63,6 +67,7 @@ class Tally:
         numbers, strange = self._numbers(first, names)
         with self._lock:
             self._counts += counts
+            self._with_json += with_json
             self._contradicting_count += len(contradicting)
             self._strange_count += len(strange)
             # The first of the split, whichever shard was the first to be read.
@@ -112,8 +117,20 @@ class Tally:
             )  # fmt: skip
         return SplitContents(
             self._split.name, self._split.folder, int(self._counts.sum()), balance, self._comparison(),
-            self._contradicting_count, tuple(self._contradicting),
+            self._contradicting_count, tuple(self._contradicting), self._with_json,
         )  # fmt: skip
+
+    def problems(self) -> Iterator[FormatError]:
+        """Classes of which the manifest counts other records than there are, if all could be read."""
+        contents = self._split.manifest
+        if self._counts.sum() != contents.records:
+            return
+        path = str(self._split.folder / manifest.FILE_NAME)
+        for label, info in enumerate(contents.classes):
+            counted = int(self._counts[label])
+            if info.count not in (None, counted):
+                yield wrong(FormatError, path, f"classes[{label}].count", f"{counted}, as the sidecars have",
+                            info.count)  # fmt: skip
 
     def _comparison(self) -> Comparison | None:
         published = self._published

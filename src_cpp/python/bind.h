@@ -17,5 +17,6 @@ void bind_shard(pybind11::module_& m);
 void bind_loader(pybind11::module_& m);
 void bind_convert(pybind11::module_& m);
 void bind_tar(pybind11::module_& m);
+void bind_image_check(pybind11::module_& m);
 
 }  // namespace fastinet::python

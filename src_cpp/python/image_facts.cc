@@ -11,6 +11,8 @@ namespace {
 constexpr int kSmallSide = 32;
 constexpr size_t kShownBytes = 8;  // of what is no image
 
+}  // namespace
+
 PayloadFormat payload_format(ImageFormat format) {
   switch (format) {
     case ImageFormat::kUnknown:
@@ -30,6 +32,8 @@ PayloadFormat payload_format(ImageFormat format) {
   }
   return PayloadFormat::kUnknown;
 }
+
+namespace {
 
 std::string in_hex(std::span<const uint8_t> bytes) {
   constexpr char kDigits[] = "0123456789abcdef";

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "image/probe.h"
 #include "shard/record.h"
 
 namespace fastinet {
@@ -24,6 +25,9 @@ using Judge = std::function<Verdict(std::span<const uint8_t>)>;
 
 // What so many images are that a report gives but a few examples; of any other remark it lists them all.
 inline constexpr std::string_view kCommonRemarks[] = {"EXIF-rotated", "gray", "progressive", "under 32 px"};
+
+// The shard layer's number of a format.
+PayloadFormat payload_format(ImageFormat format);
 
 class ImageExamination {
  public:

@@ -11,4 +11,5 @@ PYBIND11_MODULE(_core, m) {
   fastinet::python::bind_loader(m);
   fastinet::python::bind_convert(m);
   fastinet::python::bind_tar(m);
+  fastinet::python::bind_image_check(m);
 }

@@ -146,7 +146,7 @@ void bind_record(py::module_& m) {
 
 void bind_dataset(py::module_& m) {
   PYBIND11_NUMPY_DTYPE(RecordFacts, label, width, height, payload_bytes, entry_points_bytes, orientation,
-                       format, clean, boxes);
+                       format, clean, boxes, payload_offset);
   py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
       .def(py::init([](const std::vector<SpecTuple>& tuples) {
              std::vector<ShardSpec> specs;
@@ -278,7 +278,8 @@ void bind_writers(py::module_& m) {
              for (const TarMember& t : members)
                regular.append(py::make_tuple(text(t.name), t.offset, t.size));
              py::list other;
-             for (const SkippedMember& s : skipped) other.append(py::make_tuple(text(s.name), s.reason));
+             for (const SkippedMember& s : skipped)
+               other.append(py::make_tuple(text(s.name), s.reason, s.offset));
              return py::make_tuple(regular, other);
            })
       .def(

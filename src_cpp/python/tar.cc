@@ -41,6 +41,7 @@ Listing list_archive(const std::string& path, int64_t offset, int64_t length, co
   }
   file.check_intact();
   for (TarMember& member : listing.members) member.offset += static_cast<uint64_t>(offset);
+  for (SkippedMember& member : listing.skipped) member.offset += static_cast<uint64_t>(offset);
   return listing;
 }
 
@@ -55,7 +56,8 @@ py::tuple scan(const py::object& path, int64_t offset, int64_t length, const py:
   py::list members;
   for (const TarMember& m : listing.members) members.append(py::make_tuple(text(m.name), m.offset, m.size));
   py::list skipped;
-  for (const SkippedMember& s : listing.skipped) skipped.append(py::make_tuple(text(s.name), s.reason));
+  for (const SkippedMember& s : listing.skipped)
+    skipped.append(py::make_tuple(text(s.name), s.reason, s.offset));
   return py::make_tuple(members, skipped);
 }
 

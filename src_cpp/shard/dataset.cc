@@ -231,7 +231,8 @@ void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const
               static_cast<uint8_t>(r.orientation),
               r.format,
               r.clean,
-              !r.boxes.empty()};
+              !r.boxes.empty(),
+              entry.payload_offset};
   });
 }
 

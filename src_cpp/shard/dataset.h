@@ -22,7 +22,8 @@ struct RecordFacts {
   uint8_t orientation = 1;
   PayloadFormat format = PayloadFormat::kUnknown;
   bool clean = false;
-  bool boxes = false;  // whether it has any
+  bool boxes = false;           // whether it has any
+  uint64_t payload_offset = 0;  // in the tar
 };
 
 // Boxes of several records in a row.

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "shard/key.h"
 
 namespace fastinet {
 
@@ -33,6 +34,7 @@ std::span<const uint8_t> IndexWriter::content(uint64_t offset, uint64_t size) co
 void IndexWriter::add(std::string_view key, uint64_t offset, uint64_t size, int32_t label,
                       const ImageFacts& facts, const Boxes* boxes) {
   try {
+    check_key(key);
     records_.add(key, offset, size, xxh3(content(offset, size)), label, facts, boxes);
   } catch (const Error& e) {
     throw e.within({.path = tar_.path()});

@@ -25,7 +25,8 @@ class IndexWriter {
   // Content of a member. Throws Error{kArgument} outside of the archive.
   std::span<const uint8_t> content(uint64_t offset, uint64_t size) const;
 
-  // Adds the record whose payload is this member. Offsets must ascend. Throws Error{kArgument}.
+  // Adds the record whose payload is this member. Offsets must ascend. Throws Error{kArgument}, also for a
+  // key that check_key refuses.
   void add(std::string_view key, uint64_t offset, uint64_t size, int32_t label, const ImageFacts& facts,
            const Boxes* boxes = nullptr);
 

@@ -44,6 +44,7 @@ class Shard {
   const std::string& path() const { return tar_.path(); }
   const std::string& index_path() const { return index_.file().path(); }
   const MappedFile& tar() const { return tar_; }
+  uint64_t recorded_tar_xxh3() const { return index_.sidecar().header().tar_xxh3; }  // by the sidecar
   RecordView record(int64_t i) const;
 
   // Compares the checksums of the sidecar's sections. Throws Error naming the sidecar.

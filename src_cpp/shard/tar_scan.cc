@@ -146,7 +146,7 @@ void scan_tar(std::span<const uint8_t> archive, const TarVisitor& visitor) {
     if (header.type == '0' && !sparse) {
       visitor.member({std::move(name), content, size});
     } else {
-      visitor.skipped({std::move(name), sparse ? "sparse file" : skip_reason(header.type)});
+      visitor.skipped({std::move(name), sparse ? "sparse file" : skip_reason(header.type), content});
     }
   }
   if (pending) malformed("archive ends after an extended header", offset, ErrorKind::kTruncated);

@@ -14,10 +14,12 @@ struct TarMember {
   uint64_t size = 0;
 };
 
-// A member that is no regular file, and why it is passed over.
+// A member that is no regular file, and why it is passed over. The offset, as above, tells its place among
+// the others.
 struct SkippedMember {
   std::string name;
   std::string reason;
+  uint64_t offset = 0;
 };
 
 struct TarVisitor {

@@ -45,6 +45,14 @@ VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
     counts.payload_bytes += static_cast<int64_t>(handle.record.payload.size());
   }
   attempt([&] { check_tar(shard->tar(), tar_xxh3); }, {});
+  attempt(
+      [&] {
+        if (shard->recorded_tar_xxh3() == tar_xxh3) return;
+        throw Error(
+            ErrorKind::kChecksum, "sidecar was made for another shard than the manifest names",
+            {.expected = "XXH3 " + hash_text(tar_xxh3), .found = hash_text(shard->recorded_tar_xxh3())});
+      },
+      {.path = spec.index_path});
   return counts;
 }
 

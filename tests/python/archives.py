@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,19 @@ def tar_of(files: dict[str, bytes], compression: str = "") -> bytes:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def tar_of_rows(rows: Iterable[tuple[str, bytes | None]], style: int = tarfile.GNU_FORMAT) -> bytes:
+    """A tar with these members, in this order, which may come twice; None: a hard link to "first"."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=style) as tar:
+        for name, data in rows:
+            member = tarfile.TarInfo(name)
+            if data is None:
+                member.type, member.linkname = tarfile.LNKTYPE, "first"
+            member.size = len(data or b"")
+            tar.addfile(member, io.BytesIO(data or b""))
     return buffer.getvalue()
 
 

@@ -35,7 +35,8 @@ def write_split(
                 height, width = _core.image_size(array, False) if len(data) > 20 else (0, 0)  # no image
             except ValueError:
                 height = width = 0
-            writer.add(key, "jpg", array, label, width=width, height=height, format="JPEG")
+            kind = "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
+            writer.add(key, "jpg", array, label, width=width, height=height, format=kind)
         s = writer.finish()
         shards.append(
             ShardInfo(

@@ -245,7 +245,7 @@ def test_damage_to_a_column_or_to_the_list_is_found(dataset: Dataset) -> None:
     with pytest.raises(errors.ChecksumError, match=r"columns\.json: damaged"):
         _ = Dataset(dataset.path).columns
     listed.write_text("[]")
-    with pytest.raises(errors.FormatError, match="not a list of columns"):
+    with pytest.raises(errors.FormatError, match="the top level: expected an object"):
         _ = Dataset(dataset.path).columns
 
 

@@ -168,6 +168,100 @@ def test_a_csv_gives_its_rows_in_order_by_named_or_first_columns(
     assert [c.name for c in dataset.classes] == classes
 
 
+def list_of(folder: Path, name: str, content: str) -> Path:
+    """A list, and images for all that it names."""
+    write_tree(folder, {f"i/{i}.jpg": small_jpeg(i) for i in (1, 2, 3)})
+    write_tree(folder, {"i/a b.PNG": small_jpeg(4), name: text(content)})
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "labels", "classes"),
+    [
+        ("val.txt", "i/1.jpg 2\ni/2.jpg 0\n", [2, 0], ["0", "1", "2"]),
+        ("val.txt", "i/1.jpg\t2\r\ni/2.jpg\t0\r\n", [2, 0], ["0", "1", "2"]),
+        ("val.txt", "i/1.jpg   n02 \n\ni/2.jpg n01\n", [1, 0], ["n01", "n02"]),
+        ("val.txt", "i/a b.PNG 1\ni/2.jpg 0\n", [1, 0], ["0", "1"]),
+        ("val.txt", "i/1.jpg great white shark\ni/2.jpg tench\n", [0, 1], ["great white shark", "tench"]),
+        ("val.txt", "i/1.jpg -1\ni/2.jpg 0\n", [-1, 0], ["0"]),
+        ("images.csv", "name label\ni/1.jpg 1\ni/2.jpg 0\n", [1, 0], ["0", "1"]),
+        ("val.txt", "i/1.jpg\ni/a b.PNG\n", [-1, -1], []),
+        ("images.csv", "i/1.jpg\ni/2.jpg\n", [-1, -1], []),
+        ("images.csv", "path\ni/1.jpg\ni/2.jpg\n", [-1, -1], []),
+        ("images.csv", "split,path\ntrain,i/1.jpg\ntrain,i/2.jpg\n", [-1, -1], []),
+        ("images.csv", "i/1.jpg,\ni/2.jpg,\n", [-1, -1], []),
+        ("images.csv", "breed,path\npug,i/1.jpg\ncat,i/2.jpg\n", [1, 0], ["cat", "pug"]),
+        ("images.csv", "where,label\ni/1.jpg,pug\ni/2.jpg,cat\n", [1, 0], ["cat", "pug"]),
+        ("images.csv", "path,breed\ni/1.jpg,3\ni/2.jpg,pug\n", [0, 1], ["3", "pug"]),
+        ("images.csv", "i/1.gif,1\ni/2.jpg,0\n", [1, 0], ["0", "1"]),
+    ],
+)
+def test_lists_are_read_by_their_first_line(
+    tmp_path: Path, name: str, content: str, labels: list[int], classes: list[str]
+) -> None:
+    path = list_of(tmp_path, name, content)
+    write_tree(tmp_path, {"i/1.gif": small_jpeg(5)})
+    for kind in (None, "csv"):  # both by itself and when asked for
+        source = open_source(path, kind)
+        (split,) = source.splits
+        assert split == ("val" if name == "val.txt" else "train")
+        assert source.survey(split).records == len(labels)
+        samples = list(source.samples(split))
+        assert [sample.label for sample in samples] == labels
+        assert all(sample.size for sample in samples)  # the files are there
+        assert [c.name for c in source.classes] == classes
+
+
+def test_a_list_without_labels_becomes_a_dataset_without_classes(tmp_path: Path) -> None:
+    convert(list_of(tmp_path / "src", "test.txt", "i/3.jpg\ni/1.jpg\n"), tmp_path / "dst")
+    dataset = Dataset(tmp_path / "dst/test")
+    assert [(r.key, r.label) for r in dataset] == [("i/3", -1), ("i/1", -1)]
+    assert not dataset.classes
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "l.txt",
+            "i/1.jpg\ni/2.jpg 3\n",
+            r"line 2: expected a path alone, as in the first row, found 'i/2\.jpg 3'",
+        ),
+        ("l.txt", "i/1.jpg 3\ni/2.jpg\n", "line 2: expected the path of an image, blanks and a label, found"),
+        (
+            "l.csv",
+            "path\ni/1.jpg 3\n",
+            "line 2: expected a path alone, as in the first row, found 'i/1.jpg 3'",
+        ),
+        (
+            "l.csv",
+            "path,width,height\ni/1.jpg,6,4\n",
+            "expected columns for the image's path and the label, found",
+        ),
+        (
+            "l.csv",
+            "a,b,c\ni/1.jpg,6,4\n",
+            "expected columns for the image's path and the label, found: a, b, c",
+        ),
+        ("l.txt", "i/1.jpg 1 5\n", "line 1: label: expected a number of 0 or more, .*, found '1 5'; values"),
+    ],
+)
+def test_a_list_never_takes_a_guess_for_a_label(
+    tmp_path: Path, name: str, content: str, message: str
+) -> None:
+    path = list_of(tmp_path / "src", name, content)
+    with pytest.raises((errors.FormatError, errors.ArgumentError), match=message):
+        convert(path, tmp_path / "dst")
+    assert not (tmp_path / "dst").exists()
+
+
+def test_a_text_that_is_no_list_is_not_taken_for_one(tmp_path: Path) -> None:
+    for name, content in (("a.txt", b"tench\nshark\n"), ("b.txt", b"\xff\xfe"), ("c.md", b"i/1.jpg 3\n")):
+        path = write_tree(tmp_path, {name: content}) / name
+        with pytest.raises(errors.FastinetError):
+            open_source(path)
+
+
 def test_a_csv_may_name_splits_and_a_wrong_row_is_named(tmp_path: Path) -> None:
     path = write_tree(tmp_path, {"l.csv": b"path,label,split\na.jpg,x,val\nb.jpg,y,train\n"}) / "l.csv"
     source = open_source(path)

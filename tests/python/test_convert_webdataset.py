@@ -112,7 +112,9 @@ def damaged(name: str, folder: Path) -> tuple[type[Exception], str]:
         "changed gz": (packed[:-5] + b"\0" + packed[-4:], errors.FormatError, "x.tar.*CRC check failed"),
         "header": (data[:3] + b"?" + data[4:], errors.FormatError, "tar header is damaged"),
         "label": (tar_of({**good, "b.cls": b"1.5"}), errors.FormatError,
-                  "record b: label: expected a number, as in earlier records, found 1.5"),
+                  r"record b: label in \.cls: expected a number of 0 or more, .* class, found '1\.5'"),
+        "a name": (tar_of({**good, "b.cls": b"cat"}), errors.FormatError,
+                   r"record b: label in \.cls: expected a number, as in earlier records, found 'cat'"),
         "empty label": (tar_of({**good, "b.cls": b""}), errors.FormatError, r"record b: label in \.cls"),
         "huge label": (tar_of({**good, "b.cls": b"99999999"}), errors.FormatError, "less than 1048576"),
         "json": (tar_of({"a.jpg": JPEGS[0], "a.json": b"\xff"}), errors.FormatError,
@@ -126,7 +128,7 @@ def damaged(name: str, folder: Path) -> tuple[type[Exception], str]:
     return kind, message
 
 
-@pytest.mark.parametrize("name", ["cut", "cut gz", "changed gz", "header", "label", "empty label",
+@pytest.mark.parametrize("name", ["cut", "cut gz", "changed gz", "header", "label", "a name", "empty label",
                                   "huge label", "json", "boxes"])  # fmt: skip
 def test_damage_is_named(tmp_path: Path, name: str) -> None:
     kind, message = damaged(name, tmp_path / "src")
@@ -149,11 +151,18 @@ def test_lists_of_classes_must_agree_with_each_other_and_the_labels(tmp_path: Pa
         convert(tmp_path / "src", tmp_path / "dst", split="train")
 
 
-def test_records_without_an_image_are_reported(tmp_path: Path) -> None:
+def test_records_without_an_image_are_bad(tmp_path: Path) -> None:
     write(tmp_path / "x.tar", {"a.jpg": JPEGS[0], "b.cls": b"1", "c.txt": b"?"})
-    report = convert(tmp_path / "x.tar", tmp_path / "dst")
+    message = (
+        r"x\.tar: record b: no field is an image of fastinet's; fields found: jpg \(1\), cls \(1\), txt "
+        r"\(1\); choose with --image-field FIELD"
+    )
+    with pytest.raises(errors.FormatError, match=message):
+        convert(tmp_path / "x.tar", tmp_path / "dst")
+    report = convert(tmp_path / "x.tar", tmp_path / "dst", on_bad="skip", overwrite=True)
+    assert [origin for origin, _ in report.splits["train"].bad] == ["x.tar/b", "x.tar/c"]
     assert report.splits["train"].notes == {
-        "records without an image": ["x.tar/b", "x.tar/c"], "records without a label": ["x.tar: 1"],
+        "records without a label": ["x.tar: 1"],
         "members not used": ["x.tar: 1 of txt"],
     }  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import images
@@ -13,12 +15,15 @@ import webdataset
 from archives import CLASSES, devkit, tar_of, tar_of_tars
 from archives import write as write_archives
 from folders import members, small_jpeg, snapshot, write_tree
+from forge import Forgery
 from PIL import Image
+from splits import jpeg_items, write_split
 from tfrecords import classic, write_records
 from wordnet_files import write_wordnet
 
-from fastinet import Dataset, convert, errors, export
+from fastinet import Dataset, _core, convert, errors, export, manifest
 from fastinet.index import index
+from fastinet.manifest import ClassInfo, Manifest, ShardInfo
 
 NAMES = (
     "a/1.JPEG",
@@ -275,3 +280,132 @@ def test_without_pyarrow_the_extra_is_named(
     with pytest.raises(errors.UnsupportedError, match=r"pip install 'fastinet\[parquet\]'"):
         export(animals, tmp_path / "back", to="parquet")
     assert not (tmp_path / "back").exists()
+
+
+def with_names(folder: Path, members: dict[str, bytes]) -> Path:
+    """A tar with these members and a sidecar with their names as keys, which no conversion would make."""
+    folder.mkdir()
+    (folder / "s-000000.tar").write_bytes(tar_of(members))
+    writer = _core.IndexWriter(str(folder / "s-000000.tar"))
+    keys = [name.rpartition(".")[0].encode() for name in members]
+    for number, (_, offset, size) in enumerate(writer.scan()[0]):
+        writer.add(f"{number:0{len(keys[number])}}", offset, size, 0)
+    s = writer.finish(str(folder / "s-000000.idx"))
+    shard = ShardInfo("s-000000.tar", s["records"], s["bytes"], s["xxh3"], "s-000000.idx", s["index_bytes"],
+                      s["index_xxh3"])  # fmt: skip
+    manifest.write(folder, Manifest("train", (ClassInfo("a"),), (shard,)))
+    forgery = Forgery(folder)
+    for number, key in enumerate(keys):
+        forgery.key(number, key)
+    forgery.save()
+    return folder
+
+
+def nothing_written(tmp_path: Path, *allowed: str) -> bool:
+    return sorted(path.name for path in tmp_path.iterdir()) == sorted(allowed)
+
+
+@pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
+@pytest.mark.parametrize("name", ["../../x", "/abs/x", "a/../../b", "sub/../x"])
+def test_a_key_that_leads_out_of_the_folder_is_refused_by_record_and_key(
+    tmp_path: Path, to: str, name: str
+) -> None:
+    folder = with_names(tmp_path / "data", {"good.jpg": small_jpeg(1), f"{name}.jpg": small_jpeg(2)})
+    with pytest.raises(errors.FormatError, match=r"record 1 \(.*\): .*expected .*, found '") as caught:
+        export(folder, tmp_path / "out", to=to)
+    assert (caught.value.record, caught.value.key) == (1, name)
+    assert nothing_written(tmp_path, "data")
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "/abs", "a\0b"])
+def test_a_class_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+    split = write_split(tmp_path / "data", jpeg_items(2), classes=["plain", name, "c", "d"])
+    with pytest.raises(
+        errors.FormatError, match=r"record 1 \(n00000001/image 1\): expected the name of"
+    ) as caught:
+        export(split, tmp_path / "out")
+    assert (caught.value.record, caught.value.found) == (1, repr(name))
+    assert nothing_written(tmp_path, "data")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "/abs"])
+@pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
+def test_a_split_name_that_is_no_file_name_is_refused(tmp_path: Path, to: str, name: str) -> None:
+    split = write_split(tmp_path / "data", jpeg_items(1))
+    manifest.write(split, replace(manifest.read(split), split=name))
+    with pytest.raises(errors.FormatError, match="expected the name of a file or folder, found"):
+        export(split, tmp_path / "out", to=to)
+    assert nothing_written(tmp_path, "data")
+
+
+def test_escaped_separators_in_keys_and_names_are_refused(source: Path, tmp_path: Path) -> None:
+    folder = with_names(tmp_path / "data", {"a/%2E%2E/b.jpg": small_jpeg(1)})
+    for to in ("imagefolder", "parquet"):
+        with pytest.raises(errors.FormatError, match=r"record 0 \(a/%2E%2E/b\): .* found '\.\.'"):
+            export(folder, tmp_path / "out", to=to)
+    convert(source, tmp_path / "whole")
+    listed = tmp_path / "whole" / "train" / "names.json"
+    names = json.loads(listed.read_text())
+    names[0]["others"][next(iter(names[0]["others"]))] = "../../up.jpg"
+    listed.write_text(json.dumps(names))
+    with pytest.raises(
+        errors.FormatError, match=r"names\.json: \[0\]: expected file names, found \.\./\.\./up"
+    ):
+        export(tmp_path / "whole", tmp_path / "out")
+
+
+@pytest.mark.parametrize("to", ["imagefolder", "parquet"])
+def test_a_label_without_a_class_is_refused_by_record_and_key(tmp_path: Path, to: str) -> None:
+    split = write_split(tmp_path / "data", jpeg_items(3, classes=3), classes=2)
+    with pytest.raises(
+        errors.FormatError, match=r"record 2 \(.*\): label: expected -1 to 1, found 2"
+    ) as caught:
+        export(split, tmp_path / "out", to=to)
+    assert (caught.value.record, caught.value.key) == (2, "n00000002/image 2")
+
+
+def test_a_line_break_in_a_class_name_would_shift_the_labels_of_the_list(tmp_path: Path) -> None:
+    split = write_split(tmp_path / "data", jpeg_items(1), classes=["a\nb", "c", "d", "e"])
+    with pytest.raises(errors.FormatError, match="class 0: expected a name of one line"):
+        export(split, tmp_path / "out", to="webdataset")
+
+
+def test_two_splits_of_one_name_never_overwrite_each_other(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        split = write_split(tmp_path / "data" / folder, jpeg_items(1))
+        manifest.write(split, replace(manifest.read(split), split="train"))
+    for to in ("imagefolder", "webdataset"):
+        with pytest.raises(errors.ArgumentError, match="several splits are called 'train'"):
+            export(tmp_path / "data", tmp_path / "out", to=to)
+
+
+def test_links_and_repeated_members_of_a_tar_are_not_exported(tmp_path: Path) -> None:
+    """A link that an unpacked member would be written through, for one."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        link = tarfile.TarInfo("out")
+        link.type, link.linkname = tarfile.SYMTYPE, "/tmp"
+        tar.addfile(link)
+        for name, data in (("b.jpg", small_jpeg(1)), ("b.cls", b"0")):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "x.tar").write_bytes(buffer.getvalue())
+    index(tmp_path / "data")
+    export(tmp_path / "data", tmp_path / "out", to="webdataset")
+    assert list(members(tmp_path / "out" / "train-000000.tar")) == ["b.jpg", "b.cls"]
+
+
+def test_a_link_in_the_place_where_an_export_is_made_is_not_followed(source: Path, tmp_path: Path) -> None:
+    convert(source, tmp_path / "data")
+    precious = write_tree(tmp_path / "precious", {"file": b"1", "folder/file": b"2"})
+    (tmp_path / ".out.fastinet-export").symlink_to(precious)
+    with pytest.raises(errors.ShardIOError, match=r"\.out\.fastinet-export"):
+        export(tmp_path / "data", tmp_path / "out")
+    assert snapshot(precious).keys() == {"file", "folder", "folder/file"}
+    (tmp_path / ".out.fastinet-export").unlink()
+    (tmp_path / ".out.fastinet-export").mkdir()  # what a crash left
+    (tmp_path / ".out.fastinet-export" / "link").symlink_to(precious)
+    export(tmp_path / "data", tmp_path / "out")
+    assert snapshot(precious).keys() == {"file", "folder", "folder/file"}

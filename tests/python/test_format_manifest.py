@@ -62,7 +62,7 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             b'"format_version": 1',
             b'"format_version": 2',
             errors.UnsupportedError,
-            "format_version: expected 1, found 2",
+            "format_version: not supported by this version of fastinet: expected 1, found 2",
         ),
         (
             b'"encoding": "jpeg"',
@@ -76,7 +76,7 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             b'"records": 3',
             b'"records": -3',
             errors.FormatError,
-            r"shards\[0\]\.records: expected 0 or more, found -3",
+            r"shards\[0\]\.records: expected 0 to 16777216, found -3",
         ),
         (
             b'"records": 5',
@@ -104,7 +104,7 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             b'"bytes": 1024',
             b'"bytes": 1024.5',
             errors.FormatError,
-            r"shards\[1\]\.bytes: expected 0 or more, found 1024.5",
+            r"shards\[1\]\.bytes: expected 0 to \d+, found 1024\.5",
         ),
         (
             b'"words": ["crane"]',

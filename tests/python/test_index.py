@@ -118,13 +118,21 @@ def test_members_that_are_no_images_are_counted_and_reported(tmp_path: Path, jpe
         link = tarfile.TarInfo("d.jpg")
         link.type, link.linkname = tarfile.SYMTYPE, "a.jpg"
         tar.addfile(link)
-    report = index(tmp_path)
+    with pytest.raises(
+        errors.FormatError, match=r"record b: no field is an image of fastinet's; fields found: "
+    ):
+        index(tmp_path)
+    report = index(tmp_path, on_bad="skip")
     assert report.records == 1
     assert report.ignored == {"": 1, "txt": 1}
+    none = (
+        "no field is an image of fastinet's; fields found: jpg (2), cls (1), txt (1); choose with "
+        "--image-field FIELD"
+    )
     assert report.left_out == [
-        (str(path), "d.jpg", "symbolic link"),
-        (str(path), "b", "no image among its members"),
-        (str(path), "c", "no image among its members"),
+        (str(path), "b", none),
+        (str(path), "c", none),
+        (str(path), "d", "member d.jpg is no file of its own: symbolic link"),
     ]
 
 

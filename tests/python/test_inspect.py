@@ -213,16 +213,25 @@ def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) 
     with pytest.raises(errors.MissingFileError, match=r"train-000000\.idx: sidecar of a shard is missing"):
         fastinet.inspect(two_splits)
     sidecar.write_bytes(sound)
+    sound_report = (train / "report.json").read_text()
     for name, text, message in [
         ("report.json", "{", r"report\.json: not JSON"),
-        ("report.json", "{}", r"report\.json: not the report of a conversion: KeyError"),
+        ("report.json", "{}", r"report\.json: records: expected an integer, found nothing; remove it"),
         (
             "report.json",
-            '{"remarks": {}, "bad": [{"file": 1, "reason": 2}], "box_problems": []}',
-            "not the report",
+            sound_report.replace('"bad": []', '"bad": [{"file": 1, "reason": "?"}]'),
+            r"report\.json: bad\[0\]\.file: expected a string, found 1; remove it",
         ),
-        ("names.json", "[]", r"names\.json: not the file names of 1 shards"),
-        ("names.json", '[{"extension": 1, "others": {}}]', r"names\.json: not the file names"),
+        (
+            "names.json",
+            "[]",
+            r"names\.json: the top level: expected a list of 1 objects, one a shard, found 0",
+        ),
+        (
+            "names.json",
+            '[{"extension": 1, "others": {}}]',
+            r"names\.json: \[0\]\.extension: expected a string, found 1",
+        ),
     ]:
         before = (train / name).read_text()
         (train / name).write_text(text)

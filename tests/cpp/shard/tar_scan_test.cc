@@ -67,6 +67,8 @@ TEST(ScanTar, SkipsWhatIsNoFileAndSaysWhy) {
   EXPECT_EQ(found.skipped[1].reason, "folder");
   EXPECT_EQ(found.skipped[2].reason, "sparse file");
   EXPECT_EQ(found.skipped[3].reason, "unknown type of member");
+  EXPECT_EQ(found.skipped[0].offset, 512u);
+  EXPECT_EQ(found.skipped[1].offset, 1024u);
   EXPECT_EQ(found.members.size(), 1u);
 }
 

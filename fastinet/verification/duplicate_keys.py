@@ -1,0 +1,39 @@
+"""Keys that come more than once in a split that fastinet wrote, in different shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from fastinet.errors import FastinetError, FormatError
+from fastinet.verification.members import converted
+from fastinet.verification.records import Fingerprints, Records, Split
+
+__all__ = ["repeated_keys"]
+
+_LISTED = 100
+
+
+def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Iterator[FastinetError]:
+    """The first hundred. Those of one shard are told where it is checked; tars of others may repeat keys."""
+    if not converted(split.manifest):
+        return
+    place = records.range_of(split)
+    numbers = np.flatnonzero(prints.has_key[place]) + place.start  # not so many as a false manifest says
+    numbers = numbers[np.argsort(prints.keys[numbers], kind="stable")]
+    same = np.flatnonzero(prints.keys[numbers[1:]] == prints.keys[numbers[:-1]])
+    shards = np.searchsorted(records.ends, numbers, side="right")
+    for i in same[shards[same] != shards[same + 1]][:_LISTED].tolist():
+        try:
+            first, second = (records.record(int(numbers[at])) for at in (i, i + 1))
+        except FastinetError:
+            continue  # told where the shard is checked
+        if first.key == second.key:  # and not only their hashes
+            where = f"{second.shard}: record {second.number} ({second.key})"
+            expected = "one that no other record of the split has"
+            there = f"that of record {first.number} of {first.shard}"
+            yield FormatError(
+                f"{where}: key: expected {expected}, found {there}", path=second.shard, record=second.number,
+                key=second.key, expected=expected, found=there,
+            )  # fmt: skip

@@ -1,0 +1,89 @@
+"""What lies in a split's folder beside its shards, and what the manifest says, against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fastinet import _core, columns, manifest
+from fastinet.columns import Column
+from fastinet.conversion.layout import REPORT
+from fastinet.conversion.names import FILE as NAMES
+from fastinet.conversion.names import read_names
+from fastinet.conversion.report import SplitReport
+from fastinet.dataset import hierarchy_of, shard_specs
+from fastinet.dataset_files import is_there, read_json, wrong
+from fastinet.errors import FastinetError, FormatError
+from fastinet.verification.records import Split
+
+__all__ = ["split_problems"]
+
+
+def split_problems(split: Split) -> Iterator[FastinetError]:
+    """Of the hierarchy, the attached columns, ``names.json`` and ``report.json``: every fault."""
+    for check in (_of_hierarchy, _of_columns, _of_names, _of_report):
+        yield from check(split)
+
+
+def _attempt(work: Callable[[], object]) -> Iterator[FastinetError]:
+    try:
+        work()
+    except FastinetError as error:
+        yield error
+
+
+def _of_hierarchy(split: Split) -> Iterator[FastinetError]:
+    contents = split.manifest
+    path = str(split.folder / manifest.FILE_NAME)
+    yield from _attempt(lambda: hierarchy_of(split.folder, contents))
+    known = {c.name for c in contents.classes}
+    for i, synset in enumerate(contents.synsets):
+        if synset.name in known:
+            yield wrong(
+                FormatError, path, f"synsets[{i}].name", "one that no class or synset has", synset.name
+            )
+        known.add(synset.name)
+    if not contents.synsets:  # they are optional; then any name may be a node
+        return
+    for i, edge in enumerate(contents.hierarchy):
+        for name in edge:
+            if name not in known:
+                yield wrong(FormatError, path, f"hierarchy[{i}]", "names of classes and synsets", name)
+
+
+def _of_columns(split: Split) -> Iterator[FastinetError]:
+    try:
+        stored = columns.read(split.folder, split.manifest)
+    except FastinetError as error:
+        yield error
+        return
+    for column in stored.values():
+        try:
+            Column(split.folder, column, split.manifest.records)
+        except FastinetError as error:
+            yield error
+
+
+def _of_names(split: Split) -> Iterator[FastinetError]:
+    specs = shard_specs(split.folder, split.manifest)
+    path = str(split.folder / NAMES)
+    try:
+        names = read_names(split.folder, len(specs))
+    except FastinetError as error:
+        yield error
+        return
+    for number, (spec, row) in enumerate(zip(specs, names or (), strict=False)):
+        if not row["others"]:
+            continue
+        try:
+            shard = _core.ShardedDataset([spec])
+            strange = row["others"].keys() - set(shard.keys(0, len(shard)))
+        except FastinetError:
+            continue  # told where the shard is checked
+        for key in sorted(strange):
+            yield wrong(FormatError, path, f"[{number}].others", "keys of the shard's records", key)
+
+
+def _of_report(split: Split) -> Iterator[FastinetError]:
+    path: Path = split.folder / REPORT
+    yield from _attempt(lambda: is_there(path) and SplitReport.from_json(read_json(path), str(path)))
