@@ -247,7 +247,7 @@ def _refuse_unlabelled(root: str, filled: Sequence[_Named], split: str | None, t
     others = f", --split {trees[0]} leaves them alone" if trees else f"; where these are classes, {_LIST}"
     raise ArgumentError(
         f"{path}: images but no class folders, so no labels; expected {path}/<class>/<image>. Sort them so, "
-        "or give their labels in a CSV file, or convert the archive with its devkit; "
+        "or give their labels in a list (CSV, or val.txt), or convert the archive with its devkit; "
         f"--split {flat.split} converts them without labels{others}",
         path=path,
     )

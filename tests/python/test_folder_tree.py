@@ -130,8 +130,8 @@ def test_a_flat_val_beside_train_is_refused_with_the_options_that_decide(tmp_pat
     path = tmp_path / "val"
     assert str(caught.value) == (
         f"{path}: images but no class folders, so no labels; expected {path}/<class>/<image>. Sort them so, "
-        "or give their labels in a CSV file, or convert the archive with its devkit; --split val converts "
-        "them without labels, --split train leaves them alone"
+        "or give their labels in a list (CSV, or val.txt), or convert the archive with its devkit; --split "
+        "val converts them without labels, --split train leaves them alone"
     )
     source = ImageFolder(tmp_path, "train")
     assert listed(source, "train") == torchvision_folder(str(tmp_path / "train"))[1]
