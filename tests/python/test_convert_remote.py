@@ -100,6 +100,20 @@ def test_an_object_store_gets_the_files_that_a_folder_gets(
     assert again.splits == report.splits
 
 
+def test_values_in_the_place_of_labels_go_to_an_object_store_too(source: Path, tmp_path: Path) -> None:
+    listing = tmp_path / "list.csv"
+    rows = (f"{path},{i / 4}" for i, path in enumerate(sorted(source.rglob("*.jpg"))))
+    listing.write_text("\n".join(("path,label", *rows)))
+    convert(listing, tmp_path / "dst", labels_as="score", shard_size="3")
+    convert(listing, URL, labels_as="score", shard_size="3")
+    assert stored() == {
+        p.relative_to(tmp_path / "dst").as_posix(): p.read_bytes()
+        for p in (tmp_path / "dst").rglob("*")
+        if p.is_file()
+    }
+    assert fastinet.Dataset(tmp_path / "dst").columns["score"][7] == 1.75
+
+
 def test_memory_and_file_urls_work_too(source: Path, local: dict[str, bytes], tmp_path: Path) -> None:
     import fsspec
 
