@@ -161,7 +161,7 @@ class ShardPool {
     for (std::mutex& mutex : mapping_) mutex.unlock();
   }
 
-  std::array<std::mutex, 64> mapping_;  // held while a shard is mapped
+  std::array<std::mutex, 32> mapping_;  // held while a shard is mapped; a fork takes them all
   std::mutex mutex_;                    // of what follows
   std::map<ShardSpec, std::weak_ptr<PooledShard>, BySpec> shards_;
   std::vector<PooledShard*> mapped_;
