@@ -55,7 +55,11 @@ class Record:
 
     @property
     def key(self) -> str:
-        """Name of the record, without extension."""
+        """Name of the record, without extension.
+
+        Raises:
+            ChecksumError: the keys of the sidecar are damaged, or it was changed since it was opened.
+        """
         return self._core.key
 
     @property
@@ -85,7 +89,12 @@ class Record:
 
     @property
     def boxes(self) -> list[Box]:
-        """Bounding boxes: (label, xmin, ymin, xmax, ymax, flags), in pixels of `boxes_size`."""
+        """Bounding boxes: (label, xmin, ymin, xmax, ymax, flags), in pixels of `boxes_size`.
+
+        Raises:
+            ChecksumError: the boxes of the sidecar are damaged, or it was changed since it was opened.
+            FormatError: this record's boxes are malformed.
+        """
         boxes = self._core.boxes
         return boxes[2] if boxes else []
 

@@ -115,7 +115,8 @@ class Loader:
             so); None: what the transform says, else "float32".
         layout: "NCHW" or "NHWC".
         columns: what a batch holds, in order.
-        on_error: for records that cannot be decoded or whose bytes are damaged. "raise": the batch that would
+        on_error: for records that cannot be decoded, whose bytes are damaged, or whose image has another size
+            than the sidecar says. "raise": the batch that would
             hold the sample raises; the epoch is then over, and ``state_dict`` points at that batch. "skip":
             the batch comes shorter, down to an empty one (images of shape (0, 3, height, width)), so that all
             ranks see the same number of batches; callables get it too, and a mean over it is NaN.

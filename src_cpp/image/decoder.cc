@@ -62,6 +62,15 @@ void require_inside(const Geometry& geometry, Size image) {
 
 }  // namespace
 
+void require_size(Size recorded, Size found) {
+  if (recorded == found) return;
+  const auto text = [](Size s) {
+    return "width " + std::to_string(s.width) + ", height " + std::to_string(s.height);
+  };
+  throw Error(ErrorKind::kFormat, "image has another size than the sidecar says",
+              mismatch(text(recorded), text(found)));
+}
+
 struct ImageDecoder::Impl {
   Impl(const OutputFormat& format, ForeignDecoder foreign_decoder)
       : resampler(format), foreign(std::move(foreign_decoder)) {}
@@ -128,6 +137,7 @@ bool ImageDecoder::Impl::decode_fast(const EncodedImage& image, const JpegSurvey
   if (!survey.single_scan) return false;
   jpeg::Header header;
   if (jpeg::parse_header(image.data, header) != jpeg::Unsuited::kNone) return false;
+  if (header.size != survey.size) return false;  // the file was changed between the two
   const auto entries = jpeg::EntryPointView::open(image.entry_points, header, image.data.size());
   // Entry points are only made for complete files.
   if (entries.empty() && !ends_with_eoi(image.data, survey)) return false;
@@ -162,6 +172,7 @@ void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, v
   if (const auto regular = impl_->inspect(image)) {
     const Size stored = regular->survey.size;
     const int orientation = regular->orientation;
+    if (image.size != Size{}) require_size(image.size, turned(stored, orientation));
     require_inside(geometry, turned(stored, orientation));
     // Sides of a turned image need not begin on its blocks' edges.
     const int scale = orientation == 1 ? dct_scale(geometry) : 1;
@@ -178,6 +189,7 @@ void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, v
     }
   }
   const RgbImage foreign = impl_->decode_foreign(image);
+  if (image.size != Size{}) require_size(image.size, foreign.size);
   require_inside(geometry, foreign.size);
   impl_->resampler.run(impl_->to_planes(foreign), geometry, out);
 }

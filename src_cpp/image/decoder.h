@@ -42,12 +42,17 @@ struct EncodedImage {
   Bytes entry_points;              // as image/entry_points.h writes them; empty: none known
   bool apply_orientation = false;  // EXIF orientation, as ImageOps.exif_transpose; Geometry is then in the
                                    // turned image's coordinates
+  Size size{};  // of the image that the Geometry is for, turned likewise; 0 by 0: not known. Where the image
+                // has another size, the sample would be another part of it
 };
 
 // Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as
 // Pillow's Image.open(...).convert("RGB") does, behind ImageOps.exif_transpose where apply_orientation is
 // set, or throws Error{kDecode}. May take locks (Python's); called from any thread.
 using ForeignDecoder = std::function<RgbImage(const EncodedImage&)>;
+
+// Throws Error{kFormat} where the two differ: an index gives the size of another image.
+void require_size(Size recorded, Size found);
 
 // Scratch for one thread; reused from image to image. Not safe for concurrent use.
 class ImageDecoder {
@@ -60,7 +65,8 @@ class ImageDecoder {
   ImageInfo info(const EncodedImage& image);
 
   // Writes the sample that `geometry` describes to `out` (see Resampler::run). Throws Error{kDecode} for
-  // what Pillow refuses, Error{kArgument} for a geometry outside of the image; `out` is then unspecified.
+  // what Pillow refuses, Error{kFormat} for an image of another size than EncodedImage::size,
+  // Error{kArgument} for a geometry outside of the image; `out` is then unspecified.
   void decode(const EncodedImage& image, const Geometry& geometry, void* out);
 
   const DecodeCounts& counts() const;

@@ -157,6 +157,11 @@ const char* TurboDecoder::decode(std::span<const uint8_t> data, const JpegSurvey
     jpeg_create_decompress(&s.cinfo);
     s.cinfo.src = &s.source;
     jpeg_read_header(&s.cinfo, TRUE);
+    if (s.cinfo.image_width != static_cast<JDIMENSION>(survey.size.width) ||
+        s.cinfo.image_height != static_cast<JDIMENSION>(survey.size.height) ||
+        s.cinfo.num_components != survey.components) {
+      give_up(reinterpret_cast<j_common_ptr>(&s.cinfo), "the header was changed while it was read");
+    }
     s.cinfo.out_color_space = survey.components == 1   ? JCS_GRAYSCALE
                               : survey.components == 3 ? JCS_RGB
                                                        : JCS_CMYK;

@@ -23,6 +23,7 @@ bool concerns_one_record(const Error& error) {
     case ErrorKind::kDecode:
     case ErrorKind::kUnsupported:
     case ErrorKind::kChecksum:
+    case ErrorKind::kFormat:  // malformed boxes, a size that is not the image's
       return error.context().record >= 0;
     default:
       return false;

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "image/orientation.h"
 #include "loader/box_transform.h"
-#include "shard/boxes.h"
 
 namespace fastinet {
 namespace {
@@ -22,17 +22,20 @@ class ShardReader : public SampleReader {
         decoder_(options.format, std::move(foreign)) {}
 
   void read(const Stream& stream, Sample& sample, uint8_t* pixels) override {
+    // What fails here is the shard's fault, not the record's, but for boxes that say so themselves.
     const ShardedDataset::Handle handle = dataset_->record(sample.record);
+    if (options_.keys) sample.key = handle.key();
+    const Boxes boxes = needs_boxes() ? handle.boxes() : Boxes{};
     try {
-      make(handle, stream, sample, pixels);
+      make(handle, boxes, stream, sample, pixels);
     } catch (const std::bad_alloc&) {
       throw;
     } catch (const Error& error) {
       ShardedDataset::check_intact(handle);  // a shard that shrank is the cause, whatever came of it
-      throw error.within(where(handle));
+      throw error.within(handle.where());
     } catch (const std::exception& error) {
       ShardedDataset::check_intact(handle);
-      throw Error(ErrorKind::kDecode, error.what(), where(handle));
+      throw Error(ErrorKind::kDecode, error.what(), handle.where());
     }
     ShardedDataset::check_intact(handle);
   }
@@ -48,20 +51,22 @@ class ShardReader : public SampleReader {
   Counts counts() const override { return {decoder_.counts(), payload_bytes_}; }
 
  private:
-  void make(const ShardedDataset::Handle& handle, const Stream& stream, Sample& sample, uint8_t* pixels) {
+  bool needs_boxes() const { return options_.boxes || plan_->uses_objects(); }
+
+  void make(const ShardedDataset::Handle& handle, const Boxes& boxes, const Stream& stream, Sample& sample,
+            uint8_t* pixels) {
     const RecordView& record = handle.record;
     if (options_.verify) ShardedDataset::check_payload(handle);
     if (!record.entry_points.empty()) ShardedDataset::check_entry_points(handle);
-    const EncodedImage image{record.payload, record.entry_points, options_.apply_orientation};
+    EncodedImage image{record.payload, record.entry_points, options_.apply_orientation};
     sample.label = record.label;
-    sample.image = size_of(record, image);
-    if (options_.boxes || plan_->uses_objects()) {
-      place(decode_boxes(record.boxes), record, stream, sample);
+    sample.image = image.size = size_of(record, image, pixels != nullptr);
+    if (needs_boxes()) {
+      place(boxes, record, stream, sample);
     } else {
       sample.geometry = plan_->sample(sample.image, stream);
     }
     sample.geometry.dct_scaling = options_.dct_scaling;
-    if (options_.keys) sample.key = record.key;
     if (pixels != nullptr) {
       decoder_.decode(image, sample.geometry, pixels);
     } else {
@@ -81,18 +86,19 @@ class ShardReader : public SampleReader {
     }
   }
 
-  Size size_of(const RecordView& record, const EncodedImage& image) {
-    const bool known = record.width > 0 && record.height > 0;
-    if (known && !options_.apply_orientation) return {record.height, record.width};
-    return decoder_.info(image).size;
-  }
-
-  static ErrorContext where(const ShardedDataset::Handle& handle) {
-    ErrorContext context;
-    context.path = handle.owner->path();
-    context.record = handle.number;
-    context.key = handle.record.key;
-    return context;
+  // As the sidecar gives it where that is enough: decoding finds out whether it is true.
+  Size size_of(const RecordView& record, const EncodedImage& image, bool decoding) {
+    const Size recorded{record.height, record.width};
+    const bool known = recorded.height > 0 && recorded.width > 0;
+    const bool cheap =
+        record.format == PayloadFormat::kJpeg;  // to ask; of others the foreign decoder is asked
+    if (known && !options_.apply_orientation && (decoding || !cheap)) return recorded;
+    const ImageInfo info = decoder_.info(image);
+    if (known) {
+      const int orientation = options_.apply_orientation ? record.orientation : 1;
+      require_size(turned(recorded, orientation), info.size);
+    }
+    return info.size;
   }
 
   const std::shared_ptr<const ShardedDataset> dataset_;

@@ -17,11 +17,11 @@
 #include "python/bind.h"
 #include "python/boxes.h"
 #include "python/text.h"
-#include "shard/boxes.h"
 #include "shard/dataset.h"
 #include "shard/index_writer.h"
 #include "shard/key.h"
 #include "shard/output_file.h"
+#include "shard/shard_pool.h"
 #include "shard/shard_writer.h"
 #include "shard/verify.h"
 
@@ -82,14 +82,8 @@ py::dict summary_dict(const ShardSummary& s) {
 }
 
 py::object boxes_tuple(const ShardedDataset::Handle& handle) {
-  Boxes boxes;
-  try {
-    boxes = decode_boxes(handle.record.boxes);
-  } catch (const Error& e) {
-    throw e.within({.path = handle.owner->index_path(), .record = handle.number});
-  }
-  ShardedDataset::check_intact(handle);
-  if (handle.record.boxes.empty()) return py::none();
+  const Boxes boxes = handle.boxes();
+  if (boxes == Boxes{}) return py::none();
   py::list rows;
   for (const Box& b : boxes.boxes)
     rows.append(py::make_tuple(b.label, b.xmin, b.ymin, b.xmax, b.ymax, b.flags));
@@ -130,7 +124,7 @@ void bind_record(py::module_& m) {
       })
       .def_property_readonly("shard", [](const Handle& h) { return text(h.owner->path()); })
       .def_property_readonly("number", [](const Handle& h) { return h.number; })
-      .def_property_readonly("key", [](const Handle& h) { return text(h.record.key); })
+      .def_property_readonly("key", [](const Handle& h) { return text(h.key()); })
       .def_property_readonly("label", [](const Handle& h) { return h.record.label; })
       .def_property_readonly("width", [](const Handle& h) { return h.record.width; })
       .def_property_readonly("height", [](const Handle& h) { return h.record.height; })
@@ -140,7 +134,13 @@ void bind_record(py::module_& m) {
       .def_property_readonly("payload_xxh3", [](const Handle& h) { return h.record.payload_xxh3; })
       .def_property_readonly("entry_points", [](const Handle& h) { return as_bytes(h.record.entry_points); })
       .def_property_readonly("boxes", &boxes_tuple)
-      .def("check_payload", &ShardedDataset::check_payload, py::call_guard<py::gil_scoped_release>())
+      .def(
+          "check_payload",
+          [](const Handle& h) {
+            BusErrorGuard::keep_installed();  // the record may have been looked up long ago
+            ShardedDataset::check_payload(h);
+          },
+          py::call_guard<py::gil_scoped_release>())
       .def("check_entry_points", &ShardedDataset::check_entry_points);
 }
 
@@ -227,6 +227,13 @@ void bind_dataset(py::module_& m) {
         return py::make_tuple(counts.records, counts.payload_bytes, errors);
       },
       py::arg("shard"), py::arg("tar_xxh3"));
+}
+
+void bind_pool(py::module_& m) {
+  m.def("mapped_shards", &mapped_shards);
+  m.def("max_mapped_shards", &max_mapped_shards);
+  m.def("set_max_mapped_shards", &set_max_mapped_shards, py::arg("count"),
+        py::call_guard<py::gil_scoped_release>());
 }
 
 void bind_writers(py::module_& m) {
@@ -353,6 +360,7 @@ void bind_files(py::module_& m) {
 void bind_shard(py::module_& m) {
   bind_record(m);
   bind_dataset(m);
+  bind_pool(m);
   bind_writers(m);
   bind_files(m);
 }

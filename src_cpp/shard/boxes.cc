@@ -1,5 +1,6 @@
 #include "shard/boxes.h"
 
+#include <atomic>
 #include <cstring>
 #include <string>
 
@@ -40,6 +41,7 @@ Boxes decode_boxes(std::span<const uint8_t> bytes) {
                 {.expected = "at least 12 bytes", .found = std::to_string(bytes.size()) + " bytes"});
   }
   std::memcpy(&head, bytes.data(), sizeof head);
+  std::atomic_signal_fence(std::memory_order_seq_cst);  // read once: the file may change meanwhile
   const uint64_t wanted = sizeof head + uint64_t{head.count} * sizeof(format::BoxEntry);
   if (head.count > format::kMaxBoxes || bytes.size() != wanted) {
     throw Error(

@@ -3,16 +3,14 @@
 #include <dirent.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <map>
-#include <mutex>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/hash.h"
-#include "shard/boxes.h"
+#include "shard/shard_pool.h"
 
 namespace fastinet {
 namespace {
@@ -73,11 +71,6 @@ void check_files_are_there(const std::vector<ShardSpec>& shards) {
 }  // namespace
 
 struct ShardedDataset::Impl {
-  struct Slot {
-    std::atomic<const Shard*> ready{nullptr};  // set once, after `shard`
-    std::shared_ptr<const Shard> shard;
-  };
-
   explicit Impl(std::vector<ShardSpec> shards) : specs(std::move(shards)), slots(specs.size()) {
     ends.reserve(specs.size());
     int64_t total = 0;
@@ -90,17 +83,18 @@ struct ShardedDataset::Impl {
     }
   }
 
-  // The shard, opened on first touch. Readers of an open shard take no lock; two that touch shards for
-  // the first time wait for each other only if their numbers collide.
-  const std::shared_ptr<const Shard>& open(size_t number) {
-    Slot& slot = slots[number];
-    if (slot.ready.load(std::memory_order_acquire) != nullptr) return slot.shard;
-    const std::lock_guard lock(mutexes[number % mutexes.size()]);
-    if (slot.ready.load(std::memory_order_relaxed) == nullptr) {
-      slot.shard = std::make_shared<const Shard>(specs[number]);
-      slot.ready.store(slot.shard.get(), std::memory_order_release);
+  ~Impl() {
+    for (const auto& slot : slots) delete slot.load();
+  }
+
+  // The shard, mapped where it is not now. Readers of a mapped shard take no lock.
+  std::shared_ptr<const Shard> open(size_t number) {
+    const Pooled* pooled = slots[number].load(std::memory_order_acquire);
+    if (pooled == nullptr) {
+      auto made = std::make_unique<const Pooled>(PooledShard::of(specs[number]));
+      if (slots[number].compare_exchange_strong(pooled, made.get())) pooled = made.release();
     }
-    return slot.shard;
+    return (*pooled)->get();
   }
 
   // Calls visit(sidecar, number in the shard) for each record of the range.
@@ -117,9 +111,10 @@ struct ShardedDataset::Impl {
       const MappedSidecar index(specs[static_cast<size_t>(number)]);
       for (int64_t i = start; i < start + take; ++i) {
         try {
-          visit(index.sidecar(), i);
+          visit(index, i);
         } catch (const Error& e) {
-          throw e.within({.path = index.file().path(), .record = i});
+          index.file().check_intact();
+          throw e.within({.path = index.file().path()});
         }
       }
       index.file().check_intact();
@@ -130,8 +125,10 @@ struct ShardedDataset::Impl {
 
   const std::vector<ShardSpec> specs;
   std::vector<int64_t> ends;  // number of records up to and with each shard
-  std::vector<Slot> slots;
-  std::array<std::mutex, 64> mutexes;
+
+ private:
+  using Pooled = std::shared_ptr<PooledShard>;
+  std::vector<std::atomic<const Pooled*>> slots;  // each set once, when the shard is first touched
 };
 
 ShardedDataset::ShardedDataset(std::vector<ShardSpec> shards)
@@ -158,15 +155,29 @@ std::pair<int64_t, int64_t> ShardedDataset::locate(int64_t index) const {
 
 ShardedDataset::Handle ShardedDataset::record(int64_t index) const {
   const auto [number, i] = locate(index);
-  const std::shared_ptr<const Shard>& shard = impl_->open(static_cast<size_t>(number));
-  return {shard->record(i), shard, i};
+  std::shared_ptr<const Shard> shard = impl_->open(static_cast<size_t>(number));
+  RecordView view = shard->record(i);
+  return {view, std::move(shard), i};
+}
+
+std::string ShardedDataset::Handle::key() const { return owner->key(number); }
+
+Boxes ShardedDataset::Handle::boxes() const { return owner->boxes(number); }
+
+ErrorContext ShardedDataset::Handle::where() const {
+  ErrorContext context{.path = owner->path(), .record = number};
+  try {
+    context.key = key();
+  } catch (const Error&) {
+    // Rather none than a wrong one.
+  }
+  return context;
 }
 
 void ShardedDataset::check_intact(const Handle& handle) {
   try {
     handle.owner->check_intact();
   } catch (const Error& e) {
-    // The key lies in a mapping that may be the broken one.
     throw e.within({.record = handle.number});
   }
 }
@@ -176,11 +187,8 @@ void ShardedDataset::check_payload(const Handle& handle) {
   check_intact(handle);
   if (hash == handle.record.payload_xxh3) return;
   throw Error(ErrorKind::kChecksum, "payload is damaged",
-              {.path = handle.owner->path(),
-               .record = handle.number,
-               .key = std::string(handle.record.key),
-               .expected = "XXH3 " + hash_text(handle.record.payload_xxh3),
-               .found = hash_text(hash)});
+              {.expected = "XXH3 " + hash_text(handle.record.payload_xxh3), .found = hash_text(hash)})
+      .within(handle.where());
 }
 
 void ShardedDataset::check_entry_points(const Handle& handle) {
@@ -190,10 +198,9 @@ void ShardedDataset::check_entry_points(const Handle& handle) {
   if (hash == r.entry_points_xxh3) return;
   throw Error(ErrorKind::kChecksum, "entry points are damaged or of another payload",
               {.path = handle.owner->index_path(),
-               .record = handle.number,
-               .key = std::string(r.key),
                .expected = "XXH3 " + hash_text(r.entry_points_xxh3),
-               .found = hash_text(hash)});
+               .found = hash_text(hash)})
+      .within(handle.where());
 }
 
 void ShardedDataset::prefetch(int64_t index) const {
@@ -203,26 +210,26 @@ void ShardedDataset::prefetch(int64_t index) const {
 
 void ShardedDataset::labels(int64_t first, int64_t count, int32_t* out) const {
   impl_->scan(*this, first, count,
-              [&](const Sidecar& sidecar, int64_t i) { *out++ = sidecar.entry(i).label; });
+              [&](const MappedSidecar& index, int64_t i) { *out++ = index.sidecar().entry(i).label; });
 }
 
 void ShardedDataset::payload_hashes(int64_t first, int64_t count, uint64_t* out) const {
   impl_->scan(*this, first, count,
-              [&](const Sidecar& sidecar, int64_t i) { *out++ = sidecar.entry(i).payload_xxh3; });
+              [&](const MappedSidecar& index, int64_t i) { *out++ = index.sidecar().entry(i).payload_xxh3; });
 }
 
 std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) const {
   std::vector<std::string> keys;
   keys.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));
   impl_->scan(*this, first, count,
-              [&](const Sidecar& sidecar, int64_t i) { keys.emplace_back(sidecar.key(i)); });
+              [&](const MappedSidecar& index, int64_t i) { keys.push_back(index.sidecar().key(i)); });
   return keys;
 }
 
 void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const {
-  impl_->scan(*this, first, count, [&](const Sidecar& sidecar, int64_t i) {
-    const format::Record entry = sidecar.entry(i);
-    const RecordView r = sidecar.record(i);
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i) {
+    const format::Record entry = index.sidecar().entry(i);
+    const RecordView r = index.sidecar().record(entry);
     *out++ = {r.label,
               r.width,
               r.height,
@@ -231,15 +238,15 @@ void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const
               static_cast<uint8_t>(r.orientation),
               r.format,
               r.clean,
-              !r.boxes.empty(),
+              entry.boxes_size > 0,
               entry.payload_offset};
   });
 }
 
 BoxTable ShardedDataset::boxes(int64_t first, int64_t count) const {
   BoxTable table;
-  impl_->scan(*this, first, count, [&](const Sidecar& sidecar, int64_t i) {
-    const Boxes boxes = decode_boxes(sidecar.record(i).boxes);
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i) {
+    const Boxes boxes = index.sidecar().boxes(i);
     table.counts.push_back(static_cast<int64_t>(boxes.boxes.size()));
     table.sizes.emplace_back(boxes.width, boxes.height);
     table.rows.insert(table.rows.end(), boxes.boxes.begin(), boxes.boxes.end());

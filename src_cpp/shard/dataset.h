@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "shard/record.h"
 #include "shard/shard.h"
 
@@ -33,8 +34,9 @@ struct BoxTable {
   std::vector<Box> rows;
 };
 
-// Safe for concurrent use. A shard is mapped and validated when it is first touched, and stays mapped
-// (without a file descriptor) until the dataset and all handles are gone.
+// Safe for concurrent use. A shard is mapped (without a file descriptor) and validated when it is first
+// touched. It is shared with the other datasets of this process and stays mapped until they and all handles
+// are gone, or until so many shards are mapped that it is this one's turn to go (shard/shard_pool.h).
 class ShardedDataset {
  public:
   // Looks only into the folders that hold the files. Throws Error{kMissing} where one is not there.
@@ -48,12 +50,22 @@ class ShardedDataset {
   // Shard of a record, and the record's number in it. Throws Error{kArgument} outside of [0, size()).
   std::pair<int64_t, int64_t> locate(int64_t index) const;
 
-  // A record and the handle that keeps its mapping alive. Throws Error naming shard and record.
+  // A record and what keeps its mapping alive.
   struct Handle {
     RecordView record;
     std::shared_ptr<const Shard> owner;
     int64_t number = -1;  // of the record in its shard
+
+    // Throw Error{kChecksum} naming the sidecar where it is damaged, boxes() also Error{kFormat} naming the
+    // record.
+    std::string key() const;
+    Boxes boxes() const;
+
+    // For messages: shard, number and key, the last only if it can be trusted.
+    ErrorContext where() const;
   };
+  // Throws Error naming the file at fault. A fault that shows here is the shard's: ErrorContext::record is
+  // not set.
   Handle record(int64_t index) const;
 
   // Throws Error{kTruncated} where the files have shrunk under the mapping. To be called after the last
@@ -69,8 +81,7 @@ class ShardedDataset {
   // Asks the kernel to read the record's bytes ahead.
   void prefetch(int64_t index) const;
 
-  // Labels of records [first, first + count) into `out`, from the sidecars alone; shards that are not
-  // mapped yet are not kept.
+  // Labels of records [first, first + count) into `out`, from the sidecars alone, which do not stay mapped.
   void labels(int64_t first, int64_t count, int32_t* out) const;
 
   // XXH3-64 of the payloads of the same, as the sidecars give it.
@@ -82,7 +93,8 @@ class ShardedDataset {
   // The same records' facts into `out`.
   void facts(int64_t first, int64_t count, RecordFacts* out) const;
 
-  // The same records' boxes. Throws Error{kFormat} naming sidecar and record.
+  // The same records' boxes. Throws Error{kChecksum} naming the sidecar, Error{kFormat} naming also the
+  // record.
   BoxTable boxes(int64_t first, int64_t count) const;
 
  private:

@@ -11,16 +11,29 @@
 #include "base/error.h"
 
 namespace fastinet {
+namespace {
+
+MappedFile::Identity identity_of(const struct stat& status) {
+  return {status.st_dev, status.st_ino, status.st_size, status.st_ctim.tv_sec, status.st_ctim.tv_nsec};
+}
+
+// Opens nothing but a regular file, and waits for nobody: a FIFO's other end may never come.
+int open_regular(const std::string& path, struct stat* status) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) throw io_error(errno == ENOENT ? "file is missing" : "cannot open the file", path, errno);
+  const bool known = fstat(fd, status) == 0;
+  if (known && S_ISREG(status->st_mode)) return fd;
+  const int error = !known ? errno : S_ISDIR(status->st_mode) ? EISDIR : ENODEV;  // mmap's word for the rest
+  close(fd);
+  throw io_error("not a regular file", path, error);
+}
+
+}  // namespace
 
 MappedFile::MappedFile(std::string path, Access access) : path_(std::move(path)) {
-  const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw io_error(errno == ENOENT ? "file is missing" : "cannot open the file", path_, errno);
   struct stat status {};
-  if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-    const int error = S_ISDIR(status.st_mode) ? EISDIR : errno;
-    close(fd);
-    throw io_error("not a regular file", path_, error);
-  }
+  const int fd = open_regular(path_, &status);
+  identity_ = identity_of(status);
   size_ = static_cast<size_t>(status.st_size);
   if (size_ > 0) {
     void* const address = mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
@@ -42,6 +55,11 @@ MappedFile::MappedFile(std::string path, Access access) : path_(std::move(path))
 MappedFile::~MappedFile() {
   guard_.reset();  // before the addresses can belong to something else
   if (data_ != nullptr) munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+bool MappedFile::is_current() const {
+  struct stat status {};
+  return stat(path_.c_str(), &status) == 0 && identity_of(status) == identity_;
 }
 
 void MappedFile::check_intact() const {

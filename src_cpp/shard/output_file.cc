@@ -132,9 +132,11 @@ std::vector<std::string> remove_stale_temporaries(const std::string& folder) {
   std::sort(names.begin(), names.end());
   std::erase_if(names, [&](const std::string& name) {
     const std::string path = folder + "/" + name;
-    const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    const int fd = open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) return true;
-    const bool removed = flock(fd, LOCK_EX | LOCK_NB) == 0 && unlink(path.c_str()) == 0;
+    struct stat status {};
+    const bool ours = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    const bool removed = ours && flock(fd, LOCK_EX | LOCK_NB) == 0 && unlink(path.c_str()) == 0;
     close(fd);
     return !removed;
   });

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace fastinet {
@@ -16,7 +15,8 @@ enum class PayloadFormat : uint8_t {
   kGif = 3,
   kBmp = 4,
   kTiff = 5,
-  kWebp = 6
+  kWebp = 6,
+  kLast = kWebp
 };
 
 // What the image layer says of a payload. All of it can be made again from the payload.
@@ -50,10 +50,8 @@ struct RecordView {
   std::span<const uint8_t> payload;       // the encoded image, in the mapped shard
   std::span<const uint8_t> entry_points;  // in the mapped sidecar; empty: none. Check before use:
                                           // ShardedDataset::check_entry_points
-  std::span<const uint8_t> boxes;         // in the mapped sidecar, as shard/boxes.h reads; empty: none
-  std::string_view key;
-  int32_t label = -1;  // -1: none
-  int32_t width = 0;   // as decoded; 0: not known
+  int32_t label = -1;                     // -1: none
+  int32_t width = 0;                      // as decoded; 0: not known
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
   PayloadFormat format = PayloadFormat::kUnknown;

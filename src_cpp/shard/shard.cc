@@ -16,52 +16,75 @@ void check_size(const MappedFile& file, uint64_t expected) {
                .found = std::to_string(found) + " bytes"});
 }
 
-Sidecar parse(const MappedFile& file, const ShardSpec& spec) {
-  check_size(file, spec.index_size);
+// What a reader of a mapped sidecar gives; where the file has shrunk meanwhile, that is the error.
+template <typename Read>
+auto reading(const MappedFile& file, const Read& read) {
   try {
-    const Sidecar sidecar(file.bytes());
+    auto result = read();
     file.check_intact();
-    const format::Header& header = sidecar.header();
-    if (header.head_xxh3 != spec.index_xxh3) {
-      throw Error(ErrorKind::kChecksum, "sidecar is not the one that the manifest names",
-                  {.expected = "XXH3 " + hash_text(spec.index_xxh3), .found = hash_text(header.head_xxh3)});
-    }
-    if (sidecar.size() != spec.record_count) {
-      throw Error(ErrorKind::kFormat, "sidecar has another number of records than the manifest says",
-                  {.expected = std::to_string(spec.record_count), .found = std::to_string(sidecar.size())});
-    }
-    if (header.tar_size != spec.tar_size) {
-      throw Error(ErrorKind::kFormat, "sidecar belongs to a shard of another size",
-                  {.expected = std::to_string(spec.tar_size) + " bytes",
-                   .found = std::to_string(header.tar_size) + " bytes"});
-    }
-    return sidecar;
+    return result;
   } catch (const Error& e) {
+    file.check_intact();
     throw e.within({.path = file.path()});
   }
 }
 
 }  // namespace
 
-MappedSidecar::MappedSidecar(const ShardSpec& spec) : file_(spec.index_path), sidecar_(parse(file_, spec)) {}
+MappedSidecar::MappedSidecar(const ShardSpec& spec) : file_(spec.index_path) {
+  check_size(file_, spec.index_size);
+  sidecar_ = reading(file_, [&] { return std::make_unique<const Sidecar>(file_.bytes()); });
+  const format::Header& header = sidecar_->header();
+  if (header.head_xxh3 != spec.index_xxh3) {
+    throw Error(ErrorKind::kChecksum, "sidecar is not the one that the manifest names",
+                {.path = file_.path(),
+                 .expected = "XXH3 " + hash_text(spec.index_xxh3),
+                 .found = hash_text(header.head_xxh3)});
+  }
+  if (sidecar_->size() != spec.record_count) {
+    throw Error(ErrorKind::kFormat, "sidecar has another number of records than the manifest says",
+                {.path = file_.path(),
+                 .expected = std::to_string(spec.record_count),
+                 .found = std::to_string(sidecar_->size())});
+  }
+  if (header.tar_size != spec.tar_size) {
+    throw Error(ErrorKind::kFormat, "sidecar belongs to a shard of another size",
+                {.path = file_.path(),
+                 .expected = std::to_string(spec.tar_size) + " bytes",
+                 .found = std::to_string(header.tar_size) + " bytes"});
+  }
+}
+
+std::string MappedSidecar::key(int64_t i) const {
+  return reading(file_, [&] { return sidecar_->key(i); });
+}
+
+Boxes MappedSidecar::boxes(int64_t i) const {
+  return reading(file_, [&] { return sidecar_->boxes(i); });
+}
+
+RecordView MappedSidecar::record(int64_t i, format::Record* entry) const {
+  return reading(file_, [&] {
+    *entry = sidecar_->entry(i);
+    return sidecar_->record(*entry);
+  });
+}
 
 Shard::Shard(const ShardSpec& spec) : index_(spec), tar_(spec.tar_path) { check_size(tar_, spec.tar_size); }
 
 RecordView Shard::record(int64_t i) const {
-  RecordView view = index_.sidecar().record(i);
-  const format::Record entry = index_.sidecar().entry(i);
+  BusErrorGuard::keep_installed();
+  format::Record entry;
+  RecordView view = index_.record(i, &entry);
   view.payload = tar_.bytes().subspan(entry.payload_offset, entry.payload_size);
   return view;
 }
 
 void Shard::check_sections() const {
-  try {
-    index_.sidecar().check_sections();
-  } catch (const Error& e) {
-    index_.file().check_intact();
-    throw e.within({.path = index_path()});
-  }
+  reading(index_.file(), [&] { return index_.sidecar().check_sections(), true; });
 }
+
+bool Shard::is_current() const { return tar_.is_current() && index_.file().is_current(); }
 
 void Shard::check_intact() const {
   tar_.check_intact();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "shard/mapped_file.h"
@@ -26,12 +27,17 @@ class MappedSidecar {
   // Throws Error naming the sidecar.
   explicit MappedSidecar(const ShardSpec& spec);
 
-  const Sidecar& sidecar() const { return sidecar_; }
+  const Sidecar& sidecar() const { return *sidecar_; }
   const MappedFile& file() const { return file_; }
+
+  // As those of Sidecar, with the path in errors.
+  RecordView record(int64_t i, format::Record* entry) const;
+  std::string key(int64_t i) const;
+  Boxes boxes(int64_t i) const;
 
  private:
   MappedFile file_;
-  Sidecar sidecar_;
+  std::unique_ptr<const Sidecar> sidecar_;
 };
 
 // Safe for concurrent use. Views live as long as the shard.
@@ -45,7 +51,14 @@ class Shard {
   const std::string& index_path() const { return index_.file().path(); }
   const MappedFile& tar() const { return tar_; }
   uint64_t recorded_tar_xxh3() const { return index_.sidecar().header().tar_xxh3; }  // by the sidecar
+
+  // REQUIRES: 0 <= i < size(). Throw as those of Sidecar, naming the sidecar.
   RecordView record(int64_t i) const;
+  std::string key(int64_t i) const { return index_.key(i); }
+  Boxes boxes(int64_t i) const { return index_.boxes(i); }
+
+  // Whether the paths still lead to the files that are mapped, and nobody has written to them since.
+  bool is_current() const;
 
   // Compares the checksums of the sidecar's sections. Throws Error naming the sidecar.
   void check_sections() const;

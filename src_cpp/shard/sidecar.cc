@@ -1,21 +1,41 @@
 #include "shard/sidecar.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <exception>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "shard/boxes.h"
 
 namespace fastinet {
 namespace {
 
-[[noreturn]] void malformed(const std::string& problem, uint64_t expected, uint64_t found,
-                            int64_t record = -1) {
+[[noreturn]] void malformed(const std::string& problem, uint64_t expected, uint64_t found) {
   throw Error(ErrorKind::kFormat, problem,
-              {.record = record, .expected = std::to_string(expected), .found = std::to_string(found)});
+              {.expected = std::to_string(expected), .found = std::to_string(found)});
 }
 
-[[noreturn]] void malformed_record(const char* problem, int64_t record, const std::string& found) {
-  throw Error(ErrorKind::kFormat, problem, {.record = record, .found = found});
+// A fault of the sidecar, not of the record alone: ErrorContext::record stays unset.
+[[noreturn]] void malformed_record(const char* problem, int64_t record, const std::string& found,
+                                   ErrorKind kind = ErrorKind::kFormat) {
+  throw Error(kind, "record " + std::to_string(record) + ": " + problem, {.found = found});
+}
+
+// What this version leaves undefined, a newer one may have defined.
+[[noreturn]] void unsupported(const std::string& problem, const std::string& found) {
+  throw Error(ErrorKind::kUnsupported, "sidecar " + problem + " that this fastinet does not know",
+              {.found = found});
+}
+
+[[noreturn]] void damaged(const std::string& what, uint64_t expected, uint64_t found) {
+  throw Error(ErrorKind::kChecksum, what,
+              {.expected = "XXH3 " + hash_text(expected), .found = hash_text(found)});
+}
+
+std::string extent(uint64_t offset, uint64_t size) {
+  return "offset " + std::to_string(offset) + ", size " + std::to_string(size);
 }
 
 // Whether [offset, offset + size) lies in [0, limit), without overflow.
@@ -23,11 +43,22 @@ bool within(uint64_t offset, uint64_t size, uint64_t limit) {
   return size <= limit && offset <= limit - size;
 }
 
+// A copy that is read once: the bytes may change between two reads, but what was checked is what is used.
 template <typename T>
 T load(std::span<const uint8_t> bytes, uint64_t index) {
   T value;
   std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  std::atomic_signal_fence(std::memory_order_seq_cst);
   return value;
+}
+
+template <typename T>
+std::span<const uint8_t> bytes_of(std::span<const T> values) {
+  return {reinterpret_cast<const uint8_t*>(values.data()), values.size_bytes()};
+}
+
+uint32_t digest(const format::Record& record, int64_t i) {
+  return static_cast<uint32_t>(xxh3(bytes_of(std::span(&record, 1)), static_cast<uint64_t>(i)));
 }
 
 std::string section_name(uint32_t id) {
@@ -41,6 +72,23 @@ std::string section_name(uint32_t id) {
     default:
       return "section " + std::to_string(id);
   }
+}
+
+// A newer version may have longer headers and records; its head is hashed in the same way, which tells it
+// from a damaged one.
+void require_known_sizes(const format::Header& header, std::span<const uint8_t> bytes) {
+  if (header.header_size == sizeof header && header.record_size == sizeof(format::Record)) return;
+  if (header.header_size < sizeof header) malformed("wrong header size", sizeof header, header.header_size);
+  if (header.record_size < sizeof(format::Record))
+    malformed("wrong record size", sizeof(format::Record), header.record_size);
+  const uint64_t size = header.header_size + uint64_t{header.section_count} * sizeof(format::Section) +
+                        header.record_count * header.record_size;
+  if (size > bytes.size()) malformed("tables do not fit into the sidecar", size, bytes.size());
+  const uint64_t hash = head_hash(bytes.first(size));
+  if (hash != header.head_xxh3)
+    damaged("header or tables of the sidecar are damaged", header.head_xxh3, hash);
+  unsupported("has fields", "header of " + std::to_string(header.header_size) + " bytes, records of " +
+                                std::to_string(header.record_size));
 }
 
 }  // namespace
@@ -73,11 +121,6 @@ Sidecar::Sidecar(std::span<const uint8_t> bytes) : bytes_(bytes), header_{} {
                 {.expected = std::to_string(header_.index_size) + " bytes",
                  .found = std::to_string(bytes.size()) + " bytes"});
   }
-  if (header_.header_size != sizeof header_)
-    malformed("wrong header size", sizeof header_, header_.header_size);
-  if (header_.record_size != sizeof(format::Record)) {
-    malformed("wrong record size", sizeof(format::Record), header_.record_size);
-  }
   if (header_.record_count > format::kMaxRecords) {
     malformed("too many records", format::kMaxRecords, header_.record_count);
   }
@@ -86,111 +129,145 @@ Sidecar::Sidecar(std::span<const uint8_t> bytes) : bytes_(bytes), header_{} {
   if (header_.section_count > format::kMaxSections) {
     malformed("too many sections", format::kMaxSections, header_.section_count);
   }
+  require_known_sizes(header_, bytes);
   const uint64_t section_bytes = uint64_t{header_.section_count} * sizeof(format::Section);
   const uint64_t table_bytes = header_.record_count * sizeof(format::Record);
   const uint64_t head_size = sizeof header_ + section_bytes + table_bytes;
   if (head_size > bytes.size()) malformed("tables do not fit into the sidecar", head_size, bytes.size());
-  const uint64_t hash = head_hash(bytes.first(head_size));
-  if (hash != header_.head_xxh3) {
-    throw Error(ErrorKind::kChecksum, "header or tables of the sidecar are damaged",
-                {.expected = "XXH3 " + hash_text(header_.head_xxh3), .found = hash_text(hash)});
-  }
-  sections_ = bytes.subspan(sizeof header_, section_bytes);
   table_ = bytes.subspan(sizeof header_ + section_bytes, table_bytes);
-  read_sections();
-  check_records();
+  read_tables();
+}
+
+// One pass over the tables, so that what is hashed is what is checked and remembered. Where the checksum
+// differs, that is the error, and not what follows from it.
+void Sidecar::read_tables() {
+  std::exception_ptr fault;
+  const auto attempt = [&fault](const auto& check) {
+    if (fault) return;
+    try {
+      check();
+    } catch (const Error&) {
+      fault = std::current_exception();
+    }
+  };
+  Xxh3Stream hash;
+  hash.update({reinterpret_cast<const uint8_t*>(&header_), offsetof(format::Header, head_xxh3)});
+  for (uint32_t i = 0; i < header_.section_count; ++i)
+    sections_.push_back(load<format::Section>(bytes_.subspan(sizeof header_), i));
+  hash.update(bytes_of(std::span<const format::Section>(sections_)));
+  attempt([&] { read_sections(); });
+
+  digests_.reserve(header_.record_count);
+  std::array<format::Record, 64> block;
+  uint64_t end = 0;  // of the previous payload, rounded up to a tar block
+  for (int64_t first = 0; first < size(); first += static_cast<int64_t>(block.size())) {
+    const auto count = static_cast<size_t>(std::min<int64_t>(block.size(), size() - first));
+    std::memcpy(block.data(), table_.data() + static_cast<size_t>(first) * sizeof(format::Record),
+                count * sizeof(format::Record));
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+    hash.update(bytes_of(std::span<const format::Record>(block.data(), count)));
+    for (size_t k = 0; k < count; ++k) {
+      const format::Record& r = block[k];
+      const int64_t i = first + static_cast<int64_t>(k);
+      attempt([&] {
+        check_order(r, i, end);
+        check_entry(r, i);
+      });
+      end = r.payload_offset +
+            (uint64_t{r.payload_size} + format::kTarBlock - 1) / format::kTarBlock * format::kTarBlock;
+      digests_.push_back(digest(r, i));
+    }
+  }
+  if (const uint64_t found = hash.digest(); found != header_.head_xxh3)
+    damaged("header or tables of the sidecar are damaged", header_.head_xxh3, found);
+  if (fault) std::rethrow_exception(fault);
 }
 
 // Sections follow the tables in the order of the section table, each aligned, and fill the file.
 void Sidecar::read_sections() {
-  uint64_t end = sizeof header_ + sections_.size() + table_.size();
+  uint64_t end = sizeof header_ + sections_.size() * sizeof(format::Section) + table_.size();
   uint64_t seen = 0;
-  for (uint32_t i = 0; i < header_.section_count; ++i) {
-    const auto s = load<format::Section>(sections_, i);
+  for (size_t i = 0; i < sections_.size(); ++i) {
+    const format::Section& s = sections_[i];
     const uint64_t start = (end + format::kAlignment - 1) / format::kAlignment * format::kAlignment;
     if (s.offset != start) malformed("section " + std::to_string(i) + " is misplaced", start, s.offset);
     if (!within(s.offset, s.size, bytes_.size())) {
       malformed("section " + std::to_string(i) + " exceeds the sidecar", bytes_.size() - s.offset, s.size);
     }
     end = s.offset + s.size;
-    if ((s.flags & ~format::kSectionOptional) != 0) malformed("unknown section flags", 0, s.flags);
+    if ((s.flags & ~format::kSectionOptional) != 0) unsupported("has section flags", std::to_string(s.flags));
     const bool known = s.id >= format::kKeys && s.id <= format::kBoxes;
     if (!known) {
       if ((s.flags & format::kSectionOptional) != 0) continue;
-      throw Error(ErrorKind::kUnsupported, "sidecar needs a section that this fastinet does not know",
-                  {.found = "section " + std::to_string(s.id)});
+      unsupported("needs a section", "section " + std::to_string(s.id));
     }
     if ((seen & (uint64_t{1} << s.id)) != 0)
       malformed("section " + section_name(s.id) + " occurs twice", 1, 2);
     seen |= uint64_t{1} << s.id;
-    const std::span<const uint8_t> body = bytes_.subspan(s.offset, s.size);
-    if (s.id == format::kKeys) keys_ = body;
-    if (s.id == format::kEntryPoints) entry_points_ = body;
-    if (s.id == format::kBoxes) boxes_ = body;
+    Part& part = parts_[s.id - 1];
+    part.bytes = bytes_.subspan(s.offset, s.size);
+    part.xxh3 = s.xxh3;
   }
   if (end != bytes_.size()) malformed("bytes follow the last section", end, bytes_.size());
 }
 
-void Sidecar::check_records() const {
-  uint64_t end = 0;  // of the previous payload, rounded up to a tar block
-  for (int64_t i = 0; i < size(); ++i) {
-    const format::Record r = entry(i);
-    if (r.payload_size > format::kMaxPayloadSize)
-      malformed("payload is too large", format::kMaxPayloadSize, r.payload_size, i);
-    if (r.payload_offset % format::kTarBlock != 0 || r.payload_offset < end + format::kTarBlock) {
-      malformed_record("payload overlaps what is before it in the shard", i,
-                       "offset " + std::to_string(r.payload_offset));
-    }
-    if (!within(r.payload_offset, r.payload_size, header_.tar_size)) {
-      malformed_record(
-          "payload exceeds the shard", i,
-          "offset " + std::to_string(r.payload_offset) + ", size " + std::to_string(r.payload_size));
-    }
-    end = r.payload_offset +
-          (uint64_t{r.payload_size} + format::kTarBlock - 1) / format::kTarBlock * format::kTarBlock;
-    if (r.label < format::kNoLabel) malformed_record("label is negative", i, std::to_string(r.label));
-    if (r.width > format::kMaxSide || r.height > format::kMaxSide) {
-      malformed_record("image size is out of range", i,
-                       std::to_string(r.width) + "x" + std::to_string(r.height));
-    }
-    const uint32_t orientation = r.flags & format::kOrientationMask;
-    if (orientation < 1 || orientation > 8)
-      malformed_record("orientation is out of range", i, std::to_string(orientation));
-    if ((r.flags & ~format::kKnownFlags) != 0 || r.reserved != 0)
-      malformed_record("unknown flags", i, std::to_string(r.flags));
-    if (r.key_size == 0 || r.key_size > format::kMaxKeySize ||
-        !within(r.key_offset, r.key_size, keys_.size())) {
-      malformed_record("key lies outside of the section of keys", i,
-                       "offset " + std::to_string(r.key_offset) + ", size " + std::to_string(r.key_size));
-    }
-    if (r.entry_points_size > format::kMaxEntryPointsSize ||
-        !within(r.entry_points_offset, r.entry_points_size, entry_points_.size())) {
-      malformed_record("entry points lie outside of their section", i,
-                       "offset " + std::to_string(r.entry_points_offset) + ", size " +
-                           std::to_string(r.entry_points_size));
-    }
-    if (!within(r.boxes_offset, r.boxes_size, boxes_.size())) {
-      malformed_record("boxes lie outside of their section", i,
-                       "offset " + std::to_string(r.boxes_offset) + ", size " + std::to_string(r.boxes_size));
-    }
+void Sidecar::check_order(const format::Record& r, int64_t i, uint64_t end) const {
+  if (r.payload_offset % format::kTarBlock != 0 || r.payload_offset < end + format::kTarBlock) {
+    malformed_record("payload overlaps what is before it in the shard", i,
+                     "offset " + std::to_string(r.payload_offset));
   }
 }
 
+void Sidecar::check_entry(const format::Record& r, int64_t i) const {
+  if (r.payload_size > format::kMaxPayloadSize)
+    malformed_record("payload is too large", i, std::to_string(r.payload_size) + " bytes");
+  if (!within(r.payload_offset, r.payload_size, header_.tar_size))
+    malformed_record("payload exceeds the shard", i, extent(r.payload_offset, r.payload_size));
+  if (r.label < format::kNoLabel) malformed_record("label is negative", i, std::to_string(r.label));
+  if (r.width > format::kMaxSide || r.height > format::kMaxSide) {
+    malformed_record("image size is out of range", i,
+                     std::to_string(r.width) + "x" + std::to_string(r.height));
+  }
+  const uint32_t orientation = r.flags & format::kOrientationMask;
+  if (orientation < 1 || orientation > 8)
+    malformed_record("orientation is out of range", i, std::to_string(orientation));
+  const auto payload_format = r.flags >> format::kPayloadFormatShift & format::kPayloadFormatMask;
+  if (payload_format > static_cast<uint32_t>(PayloadFormat::kLast)) {
+    malformed_record("payload has a format that this fastinet does not know", i,
+                     "format " + std::to_string(payload_format), ErrorKind::kUnsupported);
+  }
+  if ((r.flags & ~format::kKnownFlags) != 0 || r.reserved != 0) {
+    malformed_record(
+        "unknown flags, which this fastinet does not support", i,
+        std::to_string(r.flags & ~format::kKnownFlags) + ", reserved " + std::to_string(r.reserved),
+        ErrorKind::kUnsupported);
+  }
+  if (r.key_size == 0 || r.key_size > format::kMaxKeySize ||
+      !within(r.key_offset, r.key_size, part(format::kKeys).bytes.size())) {
+    malformed_record("key lies outside of the section of keys", i, extent(r.key_offset, r.key_size));
+  }
+  if (r.entry_points_size > format::kMaxEntryPointsSize ||
+      !within(r.entry_points_offset, r.entry_points_size, part(format::kEntryPoints).bytes.size())) {
+    malformed_record("entry points lie outside of their section", i,
+                     extent(r.entry_points_offset, r.entry_points_size));
+  }
+  if (!within(r.boxes_offset, r.boxes_size, part(format::kBoxes).bytes.size()))
+    malformed_record("boxes lie outside of their section", i, extent(r.boxes_offset, r.boxes_size));
+}
+
 format::Record Sidecar::entry(int64_t i) const {
-  return load<format::Record>(table_, static_cast<uint64_t>(i));
+  const auto r = load<format::Record>(table_, static_cast<uint64_t>(i));
+  if (digest(r, i) != digests_[static_cast<size_t>(i)]) {
+    throw Error(ErrorKind::kChecksum,
+                "record " + std::to_string(i) + ": sidecar was changed after it was opened");
+  }
+  check_entry(r, i);  // four bytes of digest are much for a mistake, but not all that memory may hang on
+  return r;
 }
 
-std::string_view Sidecar::key(int64_t i) const {
-  const format::Record r = entry(i);
-  return {reinterpret_cast<const char*>(keys_.data()) + r.key_offset, r.key_size};
-}
-
-RecordView Sidecar::record(int64_t i) const {
-  const format::Record r = entry(i);
+RecordView Sidecar::record(const format::Record& r) const {
   RecordView view;
-  view.entry_points = entry_points_.subspan(r.entry_points_offset, r.entry_points_size);
-  view.boxes = boxes_.subspan(r.boxes_offset, r.boxes_size);
-  view.key = {reinterpret_cast<const char*>(keys_.data()) + r.key_offset, r.key_size};
+  view.entry_points = part(format::kEntryPoints).bytes.subspan(r.entry_points_offset, r.entry_points_size);
   view.label = r.label;
   view.width = static_cast<int32_t>(r.width);
   view.height = static_cast<int32_t>(r.height);
@@ -203,14 +280,37 @@ RecordView Sidecar::record(int64_t i) const {
   return view;
 }
 
+std::string Sidecar::key(int64_t i) const {
+  const format::Record r = entry(i);
+  const auto bytes = sound_part(format::kKeys).subspan(r.key_offset, r.key_size);
+  return {bytes.begin(), bytes.end()};
+}
+
+Boxes Sidecar::boxes(int64_t i) const {
+  const format::Record r = entry(i);
+  if (r.boxes_size == 0) return {};
+  const auto bytes = sound_part(format::kBoxes).subspan(r.boxes_offset, r.boxes_size);
+  try {
+    return decode_boxes(bytes);
+  } catch (const Error& e) {
+    throw e.within({.record = i});
+  }
+}
+
+std::span<const uint8_t> Sidecar::sound_part(format::SectionId id) const {
+  const Part& known = part(id);
+  if (!known.sound.load(std::memory_order_relaxed)) {
+    const uint64_t hash = xxh3(known.bytes);
+    if (hash != known.xxh3) damaged(section_name(id) + " of the sidecar are damaged", known.xxh3, hash);
+    known.sound.store(true, std::memory_order_relaxed);
+  }
+  return known.bytes;
+}
+
 void Sidecar::check_sections() const {
-  for (uint32_t i = 0; i < header_.section_count; ++i) {
-    const auto s = load<format::Section>(sections_, i);
+  for (const format::Section& s : sections_) {
     const uint64_t hash = xxh3(bytes_.subspan(s.offset, s.size));
-    if (hash != s.xxh3) {
-      throw Error(ErrorKind::kChecksum, section_name(s.id) + " of the sidecar are damaged",
-                  {.expected = "XXH3 " + hash_text(s.xxh3), .found = hash_text(hash)});
-    }
+    if (hash != s.xxh3) damaged(section_name(s.id) + " of the sidecar are damaged", s.xxh3, hash);
   }
 }
 

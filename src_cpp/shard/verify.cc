@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/hash.h"
-#include "shard/boxes.h"
 #include "shard/dataset.h"
 
 namespace fastinet {
@@ -34,13 +33,15 @@ VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
   };
   std::shared_ptr<const Shard> shard;
   if (!attempt([&] { shard = std::make_shared<const Shard>(spec); }, {})) return counts;
-  attempt([&] { shard->check_sections(); }, {.path = spec.index_path});
+  const bool sound = attempt([&] { shard->check_sections(); }, {});
   for (int64_t i = 0; i < shard->size(); ++i) {
-    const ShardedDataset::Handle handle{shard->record(i), shard, i};
-    const ErrorContext where{.path = spec.index_path, .record = i, .key = std::string(handle.record.key)};
+    ShardedDataset::Handle handle{{}, shard, i};
+    if (!attempt([&] { handle.record = shard->record(i); }, {})) return counts;  // changed meanwhile
+    ErrorContext where = handle.where();
+    where.path = spec.index_path;
     attempt([&] { ShardedDataset::check_payload(handle); }, where);
     attempt([&] { ShardedDataset::check_entry_points(handle); }, where);
-    attempt([&] { decode_boxes(handle.record.boxes); }, where);
+    if (sound) attempt([&] { handle.boxes(); }, where);
     ++counts.records;
     counts.payload_bytes += static_cast<int64_t>(handle.record.payload.size());
   }

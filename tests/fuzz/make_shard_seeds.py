@@ -38,7 +38,7 @@ def archive(style: int, name: str) -> bytes:
 
 
 def main() -> None:
-    """Write every seed; files that fuzzing found stay. The first byte is the target's option."""
+    """Write every seed; files that fuzzing found stay. The first bytes are the target's options."""
     with tempfile.TemporaryDirectory() as folder:
         tars = {"ours": shard(Path(folder), 2)[0], "ours-long": shard(Path(folder), 1, "k" * 120)[0]}
         sidecars = {f"records-{n}": shard(Path(folder), n)[1] for n in (0, 1, 3)}
@@ -47,10 +47,10 @@ def main() -> None:
         tars[label] = archive(style, "a.jpg")
         if style != tarfile.USTAR_FORMAT:
             tars[f"{label}-long"] = archive(style, "é" * 90)
-    for target, seeds in {"sidecar": sidecars, "tar_scan": tars}.items():
+    for target, options, seeds in (("sidecar", b"\1\0\0\0\0", sidecars), ("tar_scan", b"\1", tars)):
         (CORPUS / target).mkdir(parents=True, exist_ok=True)
         for name, data in seeds.items():
-            (CORPUS / target / name).write_bytes(b"\1" + data)
+            (CORPUS / target / name).write_bytes(options + data)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #include "image/jpeg/entry_points.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstring>
 #include <limits>
@@ -106,14 +107,15 @@ EntryPointView EntryPointView::open(Bytes bytes, const Header& header, size_t fi
   for (int c = 0; c < kMaxComponents; ++c) {
     packed.dc_bits[c] = p[3 + c];
     view.dc_least_[c] = load<int16_t>(p + 6 + 2 * c);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // read once: the bytes may change meanwhile
     if (packed.dc_bits[c] > (c < header.components ? kMaxDcBits : 0)) return {};
     if (view.dc_least_[c] < -(1 << (kMaxDcBits - 1)) || view.dc_least_[c] >= 1 << (kMaxDcBits - 1)) return {};
-    view.dc_bits_[c] = p[3 + c];
+    view.dc_bits_[c] = static_cast<uint8_t>(packed.dc_bits[c]);
   }
   view.per_row_ = entries_per_row(header.mcu_columns, view.spacing_);
   if (bytes.size() != packed.size(header.mcu_rows, view.per_row_)) return {};
-  view.row_bits_ = p[1];
-  view.column_bits_ = p[2];
+  view.row_bits_ = static_cast<uint8_t>(packed.row_bits);
+  view.column_bits_ = static_cast<uint8_t>(packed.column_bits);
   view.predictor_bits_ = static_cast<uint8_t>(packed.predictor_bits());
   view.row_record_ = view.row_bits_ + view.predictor_bits_ +
                      static_cast<uint64_t>(view.per_row_ - 1) * (view.column_bits_ + view.predictor_bits_);

@@ -1,6 +1,7 @@
 #include "image/jpeg/huffman.h"
 
 #include <cstring>
+#include <numeric>
 
 namespace fastinet::jpeg {
 namespace {
@@ -24,6 +25,9 @@ HuffmanEntry symbol_entry(uint8_t symbol, int length, TableKind kind) {
 bool HuffmanTable::build(Bytes spec, TableKind kind) {
   spec_size_ = 0;
   lookup_.fill(kLong);
+  std::memcpy(spec_.data(), spec.data(), spec.size());  // first of all: the file may change meanwhile
+  spec = {spec_.data(), spec.size()};
+  if (std::accumulate(spec.begin(), spec.begin() + 16, size_t{16}) != spec.size()) return false;
   const uint8_t* counts = spec.data() - 1;  // counts[1] is the first
   const uint8_t* symbols = spec.data() + 16;
   uint32_t code = 0;
@@ -51,7 +55,6 @@ bool HuffmanTable::build(Bytes spec, TableKind kind) {
     limit_[length] = code << (16 - length);
     code <<= 1;
   }
-  std::memcpy(spec_.data(), spec.data(), spec.size());
   spec_size_ = spec.size();
   kind_ = kind;
   return true;

@@ -1,12 +1,14 @@
 #include "shard/dataset.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <atomic>
+#include <cerrno>
 #include <thread>
+#include <utility>
 
 #include "base/hash.h"
-#include "shard/boxes.h"
 #include "shard/format.h"
 #include "shard/support.h"
 
@@ -26,7 +28,7 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
     const RecordView& r = handle.record;
     const std::vector<uint8_t> payload = payload_of(k, 1000 + static_cast<size_t>(k));
     EXPECT_TRUE(std::equal(r.payload.begin(), r.payload.end(), payload.begin(), payload.end()));
-    EXPECT_EQ(r.key, (i < 5 ? "a/" : "b/") + std::to_string(k));
+    EXPECT_EQ(handle.key(), (i < 5 ? "a/" : "b/") + std::to_string(k));
     EXPECT_EQ(r.label, i);
     EXPECT_EQ(r.width, 40 + k);
     EXPECT_EQ(r.height, 30);
@@ -35,7 +37,7 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
     EXPECT_EQ(r.clean, k % 3 == 0);
     EXPECT_EQ(r.entry_points.size(), k % 2 == 0 ? 0u : 20u);
     const Boxes expected = k % 2 == 0 ? Boxes{} : Boxes{40, 30, {{static_cast<int32_t>(k), 1, 2, 30, 20, 1}}};
-    EXPECT_EQ(decode_boxes(r.boxes), expected);
+    EXPECT_EQ(handle.boxes(), expected);
     ShardedDataset::check_payload(handle);
     ShardedDataset::check_entry_points(handle);
   }
@@ -58,7 +60,9 @@ TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
   ASSERT_EQ(table.sizes.size(), 6u);
   size_t row = 0;
   for (size_t i = 0; i < 6; ++i) {
-    const RecordView r = dataset.record(static_cast<int64_t>(i) + 2).record;
+    const auto handle = dataset.record(static_cast<int64_t>(i) + 2);
+    const RecordView& r = handle.record;
+    const Boxes boxes = handle.boxes();
     EXPECT_EQ(facts[i].label, r.label);
     EXPECT_EQ(facts[i].width, r.width);
     EXPECT_EQ(facts[i].height, r.height);
@@ -67,8 +71,7 @@ TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
     EXPECT_EQ(facts[i].orientation, r.orientation);
     EXPECT_EQ(facts[i].format, r.format);
     EXPECT_EQ(facts[i].clean, r.clean);
-    EXPECT_EQ(facts[i].boxes, !r.boxes.empty());
-    const Boxes boxes = decode_boxes(r.boxes);
+    EXPECT_EQ(facts[i].boxes, !boxes.boxes.empty());
     EXPECT_EQ(table.counts[i], static_cast<int64_t>(boxes.boxes.size()));
     EXPECT_EQ(table.sizes[i], std::pair(boxes.width, boxes.height));
     for (const Box& box : boxes.boxes) EXPECT_EQ(table.rows.at(row++), box);
@@ -76,15 +79,88 @@ TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
   EXPECT_EQ(row, table.rows.size());
 }
 
-TEST(ShardedDataset, MalformedBoxesOfARangeAreAnErrorThatNamesSidecarAndRecord) {
+TEST(ShardedDataset, MalformedBoxesAreAnErrorThatNamesSidecarAndRecord) {
   const TempFolder folder;
-  const ShardSpec spec = make_shard(folder, "a", 4);
+  ShardSpec spec = make_shard(folder, "a", 4);
   // The boxes are the last section: records 1 and 3 have one each, whose count is its first byte.
   flip_byte(spec.index_path, spec.index_size - (sizeof(format::BoxesHead) + sizeof(format::BoxEntry)));
+  reseal(spec);
   const ShardedDataset dataset({spec});
-  const Error e = error_of([&] { dataset.boxes(0, 4); });
-  EXPECT_EQ(e.kind(), ErrorKind::kFormat);
-  expect_mentions(e, "a.idx: record 3: size of the boxes does not fit their count");
+  for (const Error& e :
+       {error_of([&] { dataset.boxes(0, 4); }), error_of([&] { dataset.record(3).boxes(); })}) {
+    EXPECT_EQ(e.kind(), ErrorKind::kFormat);
+    EXPECT_EQ(e.context().record, 3);
+    expect_mentions(e, "a.idx: record 3: size of the boxes does not fit their count");
+  }
+  EXPECT_EQ(dataset.record(1).boxes().boxes.size(), 1u);
+}
+
+TEST(ShardedDataset, AFlippedBitInKeysOrBoxesNeverGivesAnotherKeyOrBox) {
+  const TempFolder folder;
+  const ShardSpec keys = make_shard(folder, "a", 4), boxes = make_shard(folder, "b", 4, 4);
+  const size_t tables = sizeof(format::Header) + 3 * sizeof(format::Section) + 4 * sizeof(format::Record);
+  flip_byte(keys.index_path, tables);
+  flip_byte(boxes.index_path, boxes.index_size - 1);
+  flip_byte(keys.tar_path, 512);
+  const ShardedDataset dataset({keys, boxes});
+  const auto damaged = [](const Error& e, const char* text) {
+    EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
+    EXPECT_EQ(e.context().record, -1) << "the fault is the sidecar's";
+    expect_mentions(e, text);
+  };
+  damaged(error_of([&] { dataset.record(2).key(); }),
+          "a.idx: keys of the sidecar are damaged: expected XXH3 ");
+  damaged(error_of([&] { dataset.keys(0, 1); }), "a.idx: keys of the sidecar are damaged: expected XXH3 ");
+  damaged(error_of([&] { dataset.record(5).boxes(); }), "b.idx: boxes of the sidecar are damaged");
+  damaged(error_of([&] { dataset.boxes(0, 8); }), "b.idx: boxes of the sidecar are damaged");
+  EXPECT_EQ(dataset.record(1).boxes().boxes.size(), 1u);
+  EXPECT_EQ(dataset.keys(4, 1), std::vector<std::string>{"b/0"});
+  // A message does without a key that cannot be trusted.
+  const Error e = error_of([&] { ShardedDataset::check_payload(dataset.record(0)); });
+  EXPECT_EQ(e.context().key, "");
+  expect_mentions(e, "a.tar: record 0: payload is damaged");
+}
+
+TEST(ShardedDataset, ASidecarThatIsWrittenInPlaceIsAnErrorAndNoOtherRecord) {
+  const TempFolder folder;
+  const ShardSpec spec = make_shard(folder, "a", 8), other = make_shard(folder, "b", 8, 100, 5000);
+  ASSERT_EQ(spec.index_size, other.index_size);
+  const ShardedDataset dataset({spec});
+  const auto held = dataset.record(7);
+  write_over(spec.index_path, read_bytes(other.index_path));
+  for (int64_t i = 0; i < 8; ++i) {
+    const Error e = error_of([&] { dataset.record(i); });
+    EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
+    EXPECT_EQ(e.context().record, -1) << "the fault is the sidecar's";
+    expect_mentions(e, "a.idx: record " + std::to_string(i) + ": sidecar was changed after it was opened");
+  }
+  EXPECT_EQ(error_of([&] { held.key(); }).kind(), ErrorKind::kChecksum);
+  EXPECT_EQ(error_of([&] { held.boxes(); }).kind(), ErrorKind::kChecksum);
+  ShardedDataset::check_payload(held);  // the tar is as it was
+  EXPECT_EQ(held.where().key, "");
+  expect_mentions(error_of([&] { dataset.labels(0, 8, std::vector<int32_t>(8).data()); }),
+                  "a.idx: sidecar is not the one that the manifest names");
+}
+
+TEST(ShardedDataset, WhatIsNoRegularFileIsRefusedAtOnce) {
+  const TempFolder folder;
+  const ShardSpec good = make_shard(folder, "a", 2);
+  const std::string fifo = folder.file("fifo"), device = folder.file("device");
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  std::filesystem::create_symlink("/dev/zero", device);
+  std::filesystem::create_directory(folder.file("folder"));
+  for (const bool index : {false, true}) {
+    for (const auto& [path, number] :
+         {std::pair(fifo, ENODEV), std::pair(device, ENODEV), std::pair(folder.file("folder"), EISDIR)}) {
+      ShardSpec spec = good;
+      (index ? spec.index_path : spec.tar_path) = path;
+      const ShardedDataset dataset({spec});
+      const Error e = error_of([&] { dataset.record(0); });
+      EXPECT_EQ(e.kind(), ErrorKind::kIo);
+      EXPECT_EQ(e.context().sys_errno, number);
+      expect_mentions(e, path + ": not a regular file");
+    }
+  }
 }
 
 TEST(ShardedDataset, RefusesAnIndexOutsideOfTheDataset) {

@@ -5,15 +5,19 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "shard/dataset.h"
+#include "shard/format.h"
 #include "shard/shard_writer.h"
 
 namespace fastinet::test {
@@ -42,6 +46,12 @@ inline void write_bytes(const std::string& path, const std::vector<uint8_t>& byt
       .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
 }
 
+// In place, as cp does: whoever has the file mapped sees it.
+inline void write_over(const std::string& path, const std::vector<uint8_t>& bytes) {
+  std::fstream(path, std::ios::binary | std::ios::in | std::ios::out)
+      .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+}
+
 inline void flip_byte(const std::string& path, size_t offset) {
   std::vector<uint8_t> bytes = read_bytes(path);
   bytes.at(offset) ^= 1;
@@ -57,6 +67,25 @@ inline std::vector<uint8_t> payload_of(int64_t i, size_t size) {
 
 inline ShardSpec spec_of(const std::string& tar, const std::string& index, const ShardSummary& s) {
   return {tar, index, s.record_count, s.tar_size, s.index_size, s.index_xxh3};
+}
+
+// Puts the checksums of a sidecar right, and what the manifest says of it.
+inline void reseal(ShardSpec& spec) {
+  std::vector<uint8_t> bytes = read_bytes(spec.index_path);
+  format::Header header;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  for (uint32_t i = 0; i < header.section_count; ++i) {
+    format::Section section;
+    uint8_t* const at = bytes.data() + sizeof header + i * sizeof section;
+    std::memcpy(&section, at, sizeof section);
+    section.xxh3 = xxh3(std::span(bytes).subspan(section.offset, section.size));
+    std::memcpy(at, &section, sizeof section);
+  }
+  const size_t head = sizeof header + header.section_count * sizeof(format::Section) +
+                      header.record_count * sizeof(format::Record);
+  spec.index_xxh3 = head_hash(std::span(bytes).first(head));
+  std::memcpy(bytes.data() + offsetof(format::Header, head_xxh3), &spec.index_xxh3, sizeof spec.index_xxh3);
+  write_bytes(spec.index_path, bytes);
 }
 
 // A shard of `count` records with keys "<name>/0" on, labels that count from `first_label`, entry points
