@@ -78,6 +78,11 @@ def cli(context: click.Context, debug: bool) -> None:
     "--entry-points/--no-entry-points", default=True, show_default=True,
     help="Note where in each image decoding can begin: slower to convert, much faster to load.",
 )  # fmt: skip
+@click.option(
+    "--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
+    help="Find files that cannot be decoded: by walking through their data and decoding what is unusual; by "
+    "having Pillow decode every image, at five times the cost; or by headers and ends alone.",
+)  # fmt: skip
 @click.option("--max-side", type=int, metavar="PIXELS", help="Shrink: the longer side at most this (lossy).")
 @click.option(
     "--short-side", type=int, metavar="PIXELS", help="Shrink: the shorter side at most this (lossy)."

@@ -7,7 +7,6 @@ import json
 import os
 import resource
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +32,15 @@ from fastinet.conversion.report import ConversionReport, SplitReport
 from fastinet.conversion.source import Source
 from fastinet.conversion.store import Store, is_url, open_store
 from fastinet.conversion.tally import Tally, digest_of_plans
-from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
+from fastinet.conversion.task import (
+    CHECKS,
+    POLICIES,
+    Check,
+    Policy,
+    ShardResult,
+    ShardTask,
+    WriteSettings,
+)
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
 from fastinet.errors import ArgumentError, StateError, UnsupportedError
@@ -58,6 +65,7 @@ def convert(
     short_side: int | None = None,
     quality: int | None = None,
     normalise_odd: bool = False,
+    check: Check = "fast",
     overwrite: bool = False,
     engine: Engine | str | None = None,
     wordnet: str | os.PathLike[str] | None = None,
@@ -96,6 +104,11 @@ def convert(
         normalise_odd: store what is no RGB or gray JPEG (a PNG named .JPEG, a CMYK or YCCK JPEG, ...) as an
             RGB JPEG of quality 100 in 4:4:4, of the pixels that Pillow's ``convert("RGB")`` gives. Off, such
             files stay as they are. The report lists them in any case.
+        check: how files are told from images that training can decode; "bad" is what Pillow refuses. "fast":
+            each scan is walked to its end, which also makes the entry points, and what is not sound or not
+            of a usual kind is decoded to its last row. "full": Pillow decodes every image. "none": a JPEG
+            file is taken by its header and its end-of-image marker; damage behind them is found in training.
+            The README gives the cost of each.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
         engine: runs the shard tasks: "local", threads of this process (also None); "ray", the Ray cluster
             that is at hand; or an :class:`Engine`, such as ``RayEngine(address)``.
@@ -120,8 +133,12 @@ def convert(
     """
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
+    if check not in CHECKS:
+        raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
-    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
+    settings = WriteSettings(
+        on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd, check
+    )
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
     if is_url(src):
@@ -137,8 +154,7 @@ def convert(
     _refuse_foreign(store)
     job = _Job(src, store, settings, limits, shuffle, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
-        warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
+    with Workspace(store).claimed() as workspace:
         with checked_sums(_archives(src)) if check_md5 else contextlib.nullcontext():
             done = job.prepare(workspace, overwrite)
             if done:
@@ -272,6 +288,7 @@ class _Job:
             "shard_size": str(self.limits),
             "shuffle": self.shuffle,
             "on_bad": self.settings.on_bad,
+            "check": self.settings.check,
             "entry_points": self.settings.entry_points,
             "max_side": recoding.max_side,
             "short_side": recoding.short_side,

@@ -16,12 +16,28 @@ from fastinet.conversion.store import Store
 from fastinet.conversion.workspace import note_name, to_json
 from fastinet.errors import DecodeError, FastinetError, FormatError
 
-__all__ = ["POLICIES", "Cancelled", "Policy", "ShardResult", "ShardTask", "WriteSettings", "execute"]
+__all__ = [
+    "CHECKS",
+    "POLICIES",
+    "Cancelled",
+    "Check",
+    "Policy",
+    "ShardResult",
+    "ShardTask",
+    "WriteSettings",
+    "execute",
+]
 
 # What to do with a file that cannot be read or is not an image: stop; leave it out and list it in the
 # report; store its bytes as they are (where there are any) and list it.
 Policy = Literal["fail", "skip", "keep"]
 POLICIES = get_args(Policy)
+
+# How images are found to be such as training can decode. "fast": the entropy-coded data of a usual JPEG file
+# are walked to their end, and what this does not vouch for is decoded to its last row; "full": Pillow decodes
+# every image; "none": a JPEG file is taken by its header and its end-of-image marker.
+Check = Literal["fast", "full", "none"]
+CHECKS = get_args(Check)
 
 _CHUNK = 64  # records written between two looks at whether to go on
 
@@ -38,6 +54,7 @@ class WriteSettings:
     entry_points: bool = True
     reencoding: Reencoding = field(default_factory=Reencoding)
     normalise_odd: bool = False
+    check: Check = "fast"
 
 
 @dataclass(frozen=True)
@@ -133,7 +150,7 @@ def execute(
     bad: list[tuple[str, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
-            tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
+            tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd, settings.check
         )
         try:
             for chunk in _chunks(task.plan.samples):

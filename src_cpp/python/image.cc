@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <array>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,11 +24,22 @@ using ByteArray = py::array_t<uint8_t, py::array::c_style>;
 
 Bytes bytes_of(const ByteArray& data) { return {data.data(), static_cast<size_t>(data.size())}; }
 
+// fastinet._pillow.decode, or the exception as the core knows it. What is no fault (KeyboardInterrupt,
+// SystemExit) passes through.
+py::object ask_pillow(const EncodedImage& image) {
+  try {
+    const py::object decode_image = py::module_::import("fastinet._pillow").attr("decode");
+    return decode_image(to_python(image.data), image.apply_orientation);
+  } catch (const py::error_already_set& error) {
+    if (error.matches(PyExc_MemoryError)) throw std::bad_alloc();
+    if (error.matches(PyExc_Exception)) throw Error(ErrorKind::kDecode, error.what());
+    throw;
+  }
+}
+
 RgbImage decode_with_pillow(const EncodedImage& image) {
   const py::gil_scoped_acquire gil;
-  const py::bytes data(reinterpret_cast<const char*>(image.data.data()), image.data.size());
-  const py::object result =
-      py::module_::import("fastinet._pillow").attr("decode")(data, image.apply_orientation);
+  const py::object result = ask_pillow(image);
   if (py::isinstance<py::str>(result)) throw Error(ErrorKind::kDecode, result.cast<std::string>());
   const auto [height, width, pixels] = result.cast<std::tuple<int, int, py::bytes>>();
   const std::string_view view = pixels;
@@ -106,12 +118,20 @@ py::dict probe_to_dict(const ByteArray& data) {
   d["baseline"] = result.baseline;
   d["progressive"] = result.progressive;
   d["complete"] = result.complete;
+  d["sound"] = result.sound;
   d["entry_points"] =
       py::bytes(reinterpret_cast<const char*>(result.entry_points.data()), result.entry_points.size());
   return d;
 }
 
 }  // namespace
+
+py::bytes to_python(Bytes data) {
+  PyObject* const copy = PyBytes_FromStringAndSize(reinterpret_cast<const char*>(data.data()),
+                                                   static_cast<Py_ssize_t>(data.size()));
+  if (copy == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::bytes>(copy);
+}
 
 ForeignDecoder pillow_decoder() { return decode_with_pillow; }
 
