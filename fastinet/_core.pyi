@@ -292,9 +292,7 @@ class ImageFacts(TypedDict):
 COMMON_REMARKS: list[str]  # of which a report lists only a few examples
 
 # And why it is no good image, or "".
-def examine(
-    payload: bytes, check: Literal["fast", "full", "none"] = "fast"
-) -> tuple[ImageFacts, str]: ...
+def examine(payload: bytes, check: Literal["fast", "full", "none"] = "fast") -> tuple[ImageFacts, str]: ...
 
 # A row: key, path, offset, length (-1: to the end), size when listed (-1: not known), label, annotation,
 # boxes. Bad ones come back as place, reason.

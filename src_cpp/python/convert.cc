@@ -94,10 +94,9 @@ class Builder {
  public:
   Builder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
           bool entry_points, bool normalise_odd, const std::string& check)
-      : builder_(std::make_unique<ShardBuilder>(bytes_of(tar_path), bytes_of(index_path),
-                                                parse_policy(on_bad), parse_check(check),
-                                                entry_points, ask_pillow,
-                                                normalise_odd ? Normaliser(normalise) : Normaliser())) {}
+      : builder_(std::make_unique<ShardBuilder>(
+            bytes_of(tar_path), bytes_of(index_path), parse_policy(on_bad), parse_check(check), entry_points,
+            ask_pillow, normalise_odd ? Normaliser(normalise) : Normaliser())) {}
 
   py::list add_extents(const py::list& rows) {
     const std::vector<SampleExtent> samples = extents_of(rows);
@@ -154,8 +153,7 @@ py::tuple examine(const py::bytes& payload, const std::string& check) {
   std::optional<ImageExamination> image;
   {
     const py::gil_scoped_release release;
-    image.emplace(std::span(reinterpret_cast<const uint8_t*>(data.data()), data.size()), ask_pillow,
-                  how);
+    image.emplace(std::span(reinterpret_cast<const uint8_t*>(data.data()), data.size()), ask_pillow, how);
   }
   const ImageFacts& facts = image->facts();
   py::dict d;

@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
 #include <new>
 #include <optional>
@@ -54,6 +55,19 @@ ImageDecoder& thread_decoder() {
   return decoder;
 }
 
+// Resizing goes through an image of the crop's height and the result's width.
+void require_bounded(const Geometry& g) {
+  const int64_t result = int64_t{g.size.height} * g.size.width;
+  const int64_t between = int64_t{g.crop.height} * g.size.width;
+  if (std::max(result, between) <= kMaxImagePixels) return;
+  throw Error(
+      ErrorKind::kArgument, "size of the resized crop is too large",
+      {.expected = "at most " + std::to_string(kMaxImagePixels) +
+                   " pixels in it, and in the crop's height by its width",
+       .found = "height " + std::to_string(g.size.height) + ", width " + std::to_string(g.size.width) +
+                " from a crop of height " + std::to_string(g.crop.height)});
+}
+
 // crop None: the whole image. size None: the crop's.
 py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int, 4>> crop,
                             std::optional<std::array<int, 2>> size, bool flip,
@@ -75,6 +89,7 @@ py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int,
   geometry.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
 
   geometry.dct_scaling = dct_scaling;
+  if (size) require_bounded(geometry);
 
   py::array_t<uint8_t> out({geometry.size.height, geometry.size.width, 3});
   void* const pixels = out.mutable_data();

@@ -93,7 +93,7 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
     refusal_ = "the file is empty";
     return;
   }
-  const Scanning scanning = entry_points             ? Scanning::kWalkForEntryPoints
+  const Scanning scanning = entry_points            ? Scanning::kWalkForEntryPoints
                             : check == Check::kNone ? Scanning::kNone
                                                     : Scanning::kWalk;
   ProbeResult probed = probe(payload, scanning);
