@@ -19,9 +19,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import _imaging as core
 
-__all__ = ["Image", "ImageOps"]
+__all__ = ["Image", "ImageOps", "UnidentifiedImageError", "core"]
 
 _NAME = "fastinet._own_pil"
 _COMPILED = ("_imaging", "_webp", "_avif")
@@ -71,3 +72,4 @@ def _load() -> tuple[ModuleType, ModuleType]:
 
 if not TYPE_CHECKING:
     Image, ImageOps = _load()
+    UnidentifiedImageError, core = Image.UnidentifiedImageError, Image.core

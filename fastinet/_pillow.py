@@ -1,7 +1,7 @@
 """Pillow, for the images that the core does not decode itself.
 
 The core calls :func:`decode` from any of its threads. No setting of the process is read or changed: see
-``_own_pillow.py``. Formats that a plug-in of another package adds to Pillow are decoded by that plug-in, under
+``_own_pillow.py``. Formats that another package's plug-in adds to Pillow are decoded by that plug-in, under
 the process's settings.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import PIL.Image
 
-from fastinet._own_pillow import Image, ImageOps
+from fastinet._own_pillow import Image, ImageOps, UnidentifiedImageError, core
 
 __all__ = ["Image", "decode", "open_image", "orientation_of", "refusal"]
 
@@ -25,7 +25,7 @@ def open_image(data: bytes) -> Image.Image:
     """``Image.open``, as it is in a program that has changed nothing."""
     try:
         return Image.open(io.BytesIO(data))
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         added = [name for name in PIL.Image.ID if name not in Image.ID]
         if not added:
             raise
@@ -43,7 +43,7 @@ def refusal(error: Exception) -> str:
         if isinstance(cause, MemoryError) or _codec_lacked_memory(cause):
             raise MemoryError("no memory for Pillow to decode an image") from error
         cause = cause.__cause__ or cause.__context__
-    if isinstance(error, (PIL.UnidentifiedImageError, Image.UnidentifiedImageError)):
+    if isinstance(error, (PIL.UnidentifiedImageError, UnidentifiedImageError)):
         return _UNIDENTIFIED
     return str(error).strip() or type(error).__name__
 
@@ -81,6 +81,4 @@ def orientation_of(image: Image.Image) -> int:
 
 
 def _codec_lacked_memory(error: BaseException) -> bool:
-    return isinstance(error, OSError) and str(error).startswith(
-        f"{Image.core.getcodecstatus(_CODEC_MEMORY)} "
-    )
+    return isinstance(error, OSError) and str(error).startswith(f"{core.getcodecstatus(_CODEC_MEMORY)} ")

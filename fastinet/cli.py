@@ -224,6 +224,8 @@ def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str
     "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
     help="What to do with records that have no image or a wrong one.",
 )  # fmt: skip
+@click.option("--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
+              help="How images that cannot be decoded are found: as for `fastinet convert`.")  # fmt: skip
 @click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
 def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
     """Make the WebDataset tars in SRC usable as they are.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fastinet import __version__, _core, manifest
+from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.tar_records import boxes_of, label_of, records_of
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
@@ -54,6 +55,7 @@ def index(
     split: str = "train",
     classes: Sequence[str | ClassInfo] | None = None,
     on_bad: str = "fail",
+    check: Check = "fast",
     workers: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> IndexReport:
@@ -69,6 +71,8 @@ def index(
         split: name of the split.
         classes: by label. None: as many as there are labels, named by their numbers.
         on_bad: for members that are no readable image: "fail"; "skip" leaves them out; "keep" takes them.
+        check: how readable images are told from others: "fast", "full" or "none", as for
+            :func:`fastinet.convert`.
         workers: threads; None: one a processor.
         advance: called from any thread with the number of records of each tar that is done.
 
@@ -81,6 +85,8 @@ def index(
     """
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
+    if check not in CHECKS:
+        raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
     tars = _find_tars(src)
     folder = tars[0].parent if dst is None else Path(dst).absolute()
     if dst is None and any(tar.parent != folder for tar in tars):
@@ -93,7 +99,7 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: tuple[Path, Path]) -> _Indexed:
-        done = _index_tar(*job, labels, on_bad)
+        done = _index_tar(*job, labels, on_bad, check)
         if advance is not None:
             advance(done.summary["records"])
         return done
@@ -115,7 +121,11 @@ def index(
         known = [ClassInfo(str(i)) for i in range(highest + 1)]
     elif highest >= len(known):
         raise ArgumentError(f"label {highest} has no class: classes has {len(known)} entries")
-    created_by = {"fastinet": __version__, "source": "webdataset", "options": {"on_bad": on_bad}}
+    created_by = {
+        "fastinet": __version__,
+        "source": "webdataset",
+        "options": {"on_bad": on_bad, "check": check},
+    }
     manifest.write(folder, Manifest(split, tuple(known), tuple(shards), created_by=created_by))
     return report
 
@@ -129,7 +139,9 @@ class _Indexed(NamedTuple):
     ignored: Counter[str]
 
 
-def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str) -> _Indexed:
+def _index_tar(
+    tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str, check: Check
+) -> _Indexed:
     with tar.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
             raise UnsupportedError(f"{tar}: compressed with gzip; decompress it first, or convert it",
@@ -146,7 +158,7 @@ def _index_tar(tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad
         if record.image is None:
             left_out.append((key, "no image among its members"))
             continue
-        facts, problem = _core.examine(writer.read(*record.image))
+        facts, problem = _core.examine(writer.read(*record.image), check)
         if problem and on_bad == "fail":
             raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
                               path=str(tar), key=key)  # fmt: skip

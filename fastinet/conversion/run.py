@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fastinet import __version__, manifest
+from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
 from fastinet.conversion.engine import Engine, open_engine
@@ -33,9 +34,7 @@ from fastinet.conversion.source import Source
 from fastinet.conversion.store import Store, is_url, open_store
 from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import (
-    CHECKS,
     POLICIES,
-    Check,
     Policy,
     ShardResult,
     ShardTask,

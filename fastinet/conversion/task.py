@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from fastinet import _core
+from fastinet.conversion.checks import Check
 from fastinet.conversion.names import names_of
 from fastinet.conversion.plan import ShardPlan, local_digest
 from fastinet.conversion.reencode import Reencoding
@@ -17,10 +18,8 @@ from fastinet.conversion.workspace import note_name, to_json
 from fastinet.errors import DecodeError, FastinetError, FormatError
 
 __all__ = [
-    "CHECKS",
     "POLICIES",
     "Cancelled",
-    "Check",
     "Policy",
     "ShardResult",
     "ShardTask",
@@ -32,12 +31,6 @@ __all__ = [
 # report; store its bytes as they are (where there are any) and list it.
 Policy = Literal["fail", "skip", "keep"]
 POLICIES = get_args(Policy)
-
-# How images are found to be such as training can decode. "fast": the entropy-coded data of a usual JPEG file
-# are walked to their end, and what this does not vouch for is decoded to its last row; "full": Pillow decodes
-# every image; "none": a JPEG file is taken by its header and its end-of-image marker.
-Check = Literal["fast", "full", "none"]
-CHECKS = get_args(Check)
 
 _CHUNK = 64  # records written between two looks at whether to go on
 
