@@ -370,6 +370,11 @@ def _one_line_errors() -> Iterator[None]:
             raise
         click.echo(f"fastinet: {error}", err=True)
         sys.exit(next((status for kind, status in EXIT_STATUS if isinstance(error, kind)), 1))
+    except MemoryError:
+        if debug:
+            raise
+        click.echo("fastinet: out of memory; fewer workers take less", err=True)
+        sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo("fastinet: interrupted", err=True)
         sys.exit(INTERRUPTED)
