@@ -23,9 +23,7 @@ def test_a_size_out_of_range_is_refused(number: Any) -> None:
     with pytest.raises(ArgumentError, match=r"size must be 1 to 1048576, not "):
         decode(JPEG, size=number)
     for size in ((number, 3), (3, number), [number, number]):
-        with pytest.raises(
-            ArgumentError, match=r"of size must be at least 1|size must be at most 1048576 a side"
-        ):
+        with pytest.raises(ArgumentError, match=r"of size must be at least 1|at most 1048576 a side"):
             decode(JPEG, size=size)
 
 
@@ -48,24 +46,18 @@ def test_a_crop_out_of_range_is_refused(number: int, place: int) -> None:
     crop[place] = number
     with pytest.raises(ArgumentError, match=r"crop"):
         decode(JPEG, crop=crop)
-    with pytest.raises(ArgumentError, match=r"crop"):
+    with pytest.raises(ArgumentError, match=r"crop|size must be at most"):
         decode(JPEG, crop=crop, size=4)
 
 
 def test_a_result_of_more_pixels_than_any_image_is_refused_before_memory_is_taken_for_it() -> None:
-    limit = "at most 178956970 pixels in it"
-    with pytest.raises(
-        ArgumentError, match=f"{limit}.*found height 13378, width 13378 from a crop of height 30"
-    ):
+    limit = "at most 178956970 pixels in it.*found height"
+    with pytest.raises(ArgumentError, match=f"{limit} 13378, width 13378 from a crop of height 30"):
         decode(JPEG, size=(13378, 13378))
     tall = encode(Image.new("L", (1, 60000)), subsampling=None)
-    with pytest.raises(
-        ArgumentError, match="too large.*found height 1, width 1000000 from a crop of height 60000"
-    ):
+    with pytest.raises(ArgumentError, match=f"{limit} 1, width 1000000 from a crop of height 60000"):
         decode(tall, size=(1, 1_000_000))
-    with pytest.raises(
-        ArgumentError, match="size must be at most 1048576 a side, not height 1200000, width 20"
-    ):
+    with pytest.raises(ArgumentError, match="at most 1048576 a side, not height 1200000, width 20"):
         decode(tall, size=20)
     assert decode(JPEG, size=(2**20, 1)).shape == (2**20, 1, 3)
 

@@ -20,7 +20,7 @@ from test_index import write_tar
 
 import fastinet
 from fastinet import _core, _pillow, convert, decode, errors
-from fastinet import transforms as T
+from fastinet import transforms as T  # noqa: N812
 from fastinet.conversion.normalise import to_rgb_jpeg
 from fastinet.conversion.reencode import Reencoding
 from fastinet.index import index
