@@ -81,7 +81,7 @@ def cli(context: click.Context, debug: bool) -> None:
 @click.option(
     "--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
     help="Find files that cannot be decoded: by walking through their data and decoding what is unusual; by "
-    "having Pillow decode every image, at five times the cost; or by headers and ends alone.",
+    "having Pillow decode every image, at five times the cost; or by headers and end-of-image markers alone.",
 )  # fmt: skip
 @click.option("--max-side", type=int, metavar="PIXELS", help="Shrink: the longer side at most this (lossy).")
 @click.option(
