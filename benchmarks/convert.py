@@ -5,8 +5,9 @@ python benchmarks/convert.py IMAGES [--copies N] [--repeats N]
 IMAGES has a folder for each WNID. Each way takes its turn at the same images, `repeats` times over, from a
 warm page cache; images/s are of the fastest repeat, CPU-seconds (user and system) of the cheapest. The folder
 is beside webdataset's ShardWriter; the archive, a tar of tars, beside Python's tarfile, which only reads it.
-fastinet also hashes every image, parses its header, fsyncs each shard and writes a sidecar; the others do
-none of that.
+fastinet also hashes every image, parses its header, fsyncs each shard and writes a sidecar; "checked" are
+images whose data were walked through or decoded (``check="fast"``), "in full" all of them by Pillow. The
+others do none of that.
 """
 
 from __future__ import annotations
@@ -28,14 +29,17 @@ from rich.table import Table
 
 import fastinet
 from fastinet.conversion import Extent, ImageFolder
+from fastinet.conversion.checks import Check
 from machine import describe
 
 RECORDS = 250  # a shard; the same for all
 
 
-def with_fastinet(entry_points: bool, workers: int | None) -> Callable[[Path, Path], None]:
+def with_fastinet(entry_points: bool, workers: int | None, check: Check) -> Callable[[Path, Path], None]:
     def run(src: Path, dst: Path) -> None:
-        fastinet.convert(src, dst, shard_size=str(RECORDS), entry_points=entry_points, workers=workers)
+        fastinet.convert(
+            src, dst, shard_size=str(RECORDS), entry_points=entry_points, check=check, workers=workers
+        )
 
     return run
 
@@ -102,11 +106,17 @@ def main(
         write_archive(images.resolve(), copies, archive)
         records = sum(1 for _ in ImageFolder(src, split="train").samples("train"))
         ways = {
-            "folder: fastinet, bytes passed through": (with_fastinet(False, workers), src),
-            "folder: fastinet, with entry points": (with_fastinet(True, workers), src),
+            "folder: fastinet, bytes passed through": (with_fastinet(False, workers, "none"), src),
+            "folder: fastinet, checked": (with_fastinet(False, workers, "fast"), src),
+            "folder: fastinet, with entry points": (with_fastinet(True, workers, "none"), src),
+            "folder: fastinet, with entry points, checked": (with_fastinet(True, workers, "fast"), src),
+            "folder: fastinet, with entry points, checked in full": (
+                with_fastinet(True, workers, "full"),
+                src,
+            ),
             "folder: webdataset ShardWriter": (with_webdataset, src),
-            "archive: fastinet, bytes passed through": (with_fastinet(False, workers), archive),
-            "archive: fastinet, with entry points": (with_fastinet(True, workers), archive),
+            "archive: fastinet, bytes passed through": (with_fastinet(False, workers, "none"), archive),
+            "archive: fastinet, with entry points, checked": (with_fastinet(True, workers, "fast"), archive),
             "archive: Python's tarfile, reading only": (read_with_tarfile, archive),
         }
         for _ in range(repeats):

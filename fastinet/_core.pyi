@@ -41,6 +41,7 @@ class ProbeResult(TypedDict):
     baseline: bool
     progressive: bool
     complete: bool
+    sound: bool
     entry_points: bytes
 
 @type_check_only
@@ -308,7 +309,8 @@ class ImageFacts(TypedDict):
 
 COMMON_REMARKS: list[str]  # of which a report lists only a few examples
 
-def examine(payload: bytes) -> tuple[ImageFacts, str]: ...  # and why it is no good image, or ""
+# And why it is no good image, or "".
+def examine(payload: bytes, check: Literal["fast", "full", "none"] = "fast") -> tuple[ImageFacts, str]: ...
 
 # A row: key, path, offset, length (-1: to the end), size when listed (-1: not known), label, annotation,
 # boxes. Bad ones come back as place, reason.
@@ -320,6 +322,7 @@ class ShardBuilder(metaclass=_Pybind11Type):
         on_bad: Literal["fail", "skip", "keep"],
         entry_points: bool,
         normalise_odd: bool = False,
+        check: Literal["fast", "full", "none"] = "fast",
     ) -> None: ...
     def add_extents(
         self, rows: list[tuple[str, str, int, int, int, int, str, _Boxes | None]]

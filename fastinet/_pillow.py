@@ -1,74 +1,91 @@
 """Pillow, for the images that the core does not decode itself.
 
-The core calls :func:`decode` from any of its threads.
+The core calls :func:`decode` from any of its threads. No setting of the process is read or changed: see
+``_own_pillow.py``. Formats that another package's plug-in adds to Pillow are decoded by that plug-in, under
+the process's settings.
 """
 
 from __future__ import annotations
 
 import io
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from typing import Any
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+import PIL.Image
 
-from fastinet import _core
+from fastinet._own_pillow import Image, ImageOps, UnidentifiedImageError, core
 
-__all__ = ["decode", "defaults", "reason_of"]
+__all__ = ["Image", "decode", "open_image", "orientation_of", "refusal"]
 
-
-class _Defaults:
-    """Pillow's global settings as they are by default, and no warnings, while any thread decodes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-
-    @contextmanager
-    def applied(self) -> Iterator[None]:
-        with self._lock:
-            self._users += 1
-            if self._users == 1:
-                self._truncated = ImageFile.LOAD_TRUNCATED_IMAGES
-                self._pixels = Image.MAX_IMAGE_PIXELS
-                self._warnings = warnings.catch_warnings()
-                self._warnings.__enter__()
-                warnings.simplefilter("ignore")
-                ImageFile.LOAD_TRUNCATED_IMAGES = False
-                Image.MAX_IMAGE_PIXELS = _core.MAX_IMAGE_PIXELS // 2  # Pillow refuses from twice that on
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    ImageFile.LOAD_TRUNCATED_IMAGES = self._truncated
-                    Image.MAX_IMAGE_PIXELS = self._pixels
-                    self._warnings.__exit__(None, None, None)
+_ORIENTATION = 0x0112
+_CODEC_MEMORY = -9  # IMAGING_CODEC_MEMORY
+_UNIDENTIFIED = "cannot identify image file"  # Pillow's own text goes on with an object's address
 
 
-defaults = _Defaults()
-
-
-def decode(data: bytes, apply_orientation: bool) -> tuple[int, int, bytes] | str:
-    """Height, width and interleaved RGB bytes of an image, or why Pillow refuses it."""
+def open_image(data: bytes) -> Image.Image:
+    """``Image.open``, as it is in a program that has changed nothing."""
     try:
-        with defaults.applied(), Image.open(io.BytesIO(data)) as image:
-            upright = ImageOps.exif_transpose(image) if apply_orientation else image
-            rgb = upright.convert("RGB")
-            return rgb.height, rgb.width, rgb.tobytes()
+        return Image.open(io.BytesIO(data))
     except UnidentifiedImageError:
-        return "Pillow cannot identify the image"
-    except Exception as error:  # Pillow's plugins raise whatever their parsers meet
-        return f"Pillow cannot decode the image: {reason_of(error)}"
+        added = [name for name in PIL.Image.ID if name not in Image.ID]
+        if not added:
+            raise
+    return PIL.Image.open(io.BytesIO(data), formats=added)
 
 
-def reason_of(error: Exception) -> str:
-    """Why Pillow refuses an image, and where a setting of Pillow's that would allow it does not count."""
-    text = str(error) or type(error).__name__
+def refusal(error: Exception) -> str:
+    """Why Pillow refuses an image, never empty, from whatever its plug-ins raised.
+
+    It says where a setting of Pillow's that would allow the image does not count.
+
+    Raises:
+        MemoryError: it did not refuse it; there was no memory for it.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or _codec_lacked_memory(cause):
+            raise MemoryError("no memory for Pillow to decode an image") from error
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, (PIL.UnidentifiedImageError, UnidentifiedImageError)):
+        return _UNIDENTIFIED
+    text = str(error).strip() or type(error).__name__
     if isinstance(error, Image.DecompressionBombError):
         return f"{text} (whatever Image.MAX_IMAGE_PIXELS is set to)"
     if isinstance(error, OSError) and "truncated" in text:
         return f"{text} (whatever ImageFile.LOAD_TRUNCATED_IMAGES is set to)"
     return text
+
+
+def decode(data: bytes, apply_orientation: bool) -> tuple[int, int, bytes] | str:
+    """Height, width and interleaved RGB bytes of an image, or why Pillow refuses it.
+
+    Raises:
+        MemoryError: there was no memory for it; this says nothing of the image.
+    """
+    try:
+        with open_image(data) as image:
+            upright: Any = ImageOps.exif_transpose(image) if apply_orientation else image
+            rgb = upright.convert("RGB")
+            return rgb.height, rgb.width, rgb.tobytes()
+    except Exception as error:
+        reason = refusal(error)
+        if reason == _UNIDENTIFIED:
+            return "Pillow cannot identify the image"
+        return f"Pillow cannot decode the image: {reason}"
+
+
+def orientation_of(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8. Load the image before: Pillow turns TIFF images as it loads them.
+
+    Raises:
+        MemoryError: there was no memory for it.
+    """
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception as error:  # broken EXIF counts as none
+        refusal(error)
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _codec_lacked_memory(error: BaseException) -> bool:
+    return isinstance(error, OSError) and str(error).startswith(f"{core.getcodecstatus(_CODEC_MEMORY)} ")

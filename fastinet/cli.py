@@ -101,6 +101,11 @@ def _field_options(command: Callable[..., None]) -> Callable[..., None]:
     "--entry-points/--no-entry-points", default=True, show_default=True,
     help="Note where in each image decoding can begin: slower to convert, much faster to load.",
 )  # fmt: skip
+@click.option(
+    "--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
+    help="Find files that cannot be decoded: by walking through their data and decoding what is unusual; by "
+    "having Pillow decode every image, at five times the cost; or by headers and end-of-image markers alone.",
+)  # fmt: skip
 @click.option("--max-side", type=int, metavar="PIXELS", help="Shrink: the longer side at most this (lossy).")
 @click.option(
     "--short-side", type=int, metavar="PIXELS", help="Shrink: the shorter side at most this (lossy)."
@@ -253,6 +258,8 @@ def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str
     help="What to do with members that are no record, and with images that cannot be read.",
 )  # fmt: skip
 @_field_options
+@click.option("--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
+              help="How images that cannot be decoded are found: as for `fastinet convert`.")  # fmt: skip
 @click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
 def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
     """Make the WebDataset tars in SRC usable as they are.
@@ -400,6 +407,11 @@ def _one_line_errors() -> Iterator[None]:
             raise
         click.echo(f"fastinet: {error}", err=True)
         sys.exit(next((status for kind, status in EXIT_STATUS if isinstance(error, kind)), 1))
+    except MemoryError:
+        if debug:
+            raise
+        click.echo("fastinet: out of memory; fewer workers take less", err=True)
+        sys.exit(1)
     except (KeyboardInterrupt, click.Abort):
         click.echo("fastinet: interrupted", err=True)
         sys.exit(INTERRUPTED)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["decode"]
 
 _INTERPOLATIONS = ("bilinear", "bicubic")
+_MOST_A_SIDE = 2**20  # of a result of resizing: its tables take some 60 bytes a row and column
 
 
 def decode(
@@ -43,7 +44,9 @@ def decode(
         data: the file's bytes: ``bytes``, ``bytearray``, ``memoryview`` or a one-dimensional uint8 array.
         crop: ``(top, left, height, width)`` in pixels, within the image; None: the whole image.
         size: ``(height, width)`` to resize the crop to; an int is the length of its shorter side, the other
-            one following as in torchvision's ``Resize``; None: no resizing.
+            one following as in torchvision's ``Resize``; None: no resizing. Each side is at most 2**20, and
+            the result, and the image between the two passes of resizing (the crop's height by the result's
+            width), have at most ``2 * Image.MAX_IMAGE_PIXELS`` (178,956,970) pixels, as any image.
         flip: mirror the result left to right.
         interpolation: ``"bilinear"`` or ``"bicubic"``, both antialiased as Pillow does it.
         apply_orientation: turn the image upright by its EXIF orientation first, as
@@ -58,7 +61,8 @@ def decode(
 
     Raises:
         DecodeError: Pillow refuses the image; the message holds its reason.
-        ArgumentError: an argument is malformed, or the crop is not within the image.
+        ArgumentError: an argument is malformed or beyond its limits, or the crop is not within the image.
+        MemoryError: there is no memory for it; this says nothing of the image.
     """
     buffer = _bytes_view(data)
     box = None if crop is None else _integers("crop", crop, ("top", "left", "height", "width"))
@@ -67,18 +71,23 @@ def decode(
             f"crop is not within the image: no image has more than {_core.MAX_IMAGE_PIXELS} pixels, "
             f"found height {box[2]}, width {box[3]}"
         )
-    if interpolation not in _INTERPOLATIONS:
+    if not isinstance(interpolation, str) or interpolation not in _INTERPOLATIONS:
         raise ArgumentError(f"interpolation must be one of {_INTERPOLATIONS}, not {interpolation!r}")
+    upright = _flag("apply_orientation", apply_orientation)
+    flags = _flag("flip", flip), _flag("dct_scaling", dct_scaling)
+    target: tuple[int, ...] | None = None
     if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
-        if size < 1:
-            raise ArgumentError(f"size must be at least 1, not {size}")
-        height, width = box[2:] if box else _core.image_size(buffer, bool(apply_orientation))
-        target: tuple[int, ...] | None = _shorter_side_to(int(size), height, width)
-    else:
-        target = None if size is None else _integers("size", size, ("height", "width"))
-    return _core.decode(
-        buffer, box, target, bool(flip), interpolation, bool(apply_orientation), bool(dct_scaling)
-    )
+        if not 1 <= size <= _MOST_A_SIDE:
+            raise ArgumentError(f"size must be 1 to {_MOST_A_SIDE}, not {_shown(size)}")
+        height, width = box[2:] if box else _core.image_size(buffer, upright)
+        target = _shorter_side_to(int(size), height, width)
+    elif size is not None:
+        target = _integers("size", size, ("height", "width"))
+    if target is not None and max(target) > _MOST_A_SIDE:
+        raise ArgumentError(
+            f"size must be at most {_MOST_A_SIDE} a side, not height {target[0]}, width {target[1]}"
+        )
+    return _core.decode(buffer, box, target, flags[0], interpolation, upright, flags[1])
 
 
 def _bytes_view(data: Any) -> npt.NDArray[np.uint8]:
@@ -98,16 +107,34 @@ def _bytes_view(data: Any) -> npt.NDArray[np.uint8]:
 
 def _integers(name: str, values: Any, fields: tuple[str, ...]) -> tuple[int, ...]:
     try:
-        numbers = tuple(value.__index__() for value in values)
+        numbers = tuple(value.__index__() for value in values if not isinstance(value, (bool, np.bool_)))
     except (TypeError, AttributeError):
         numbers = ()
     if len(numbers) != len(fields):
-        raise ArgumentError(f"{name} must be {len(fields)} integers ({', '.join(fields)}), not {values!r}")
+        raise ArgumentError(
+            f"{name} must be {len(fields)} integers ({', '.join(fields)}), not {_shown(values)}"
+        )
     for field, number in zip(fields, numbers, strict=True):
         least = 1 if field in ("height", "width") else 0
         if not least <= number < 2**31:
-            raise ArgumentError(f"{field} of {name} must be at least {least} and below 2**31, not {number}")
+            raise ArgumentError(
+                f"{field} of {name} must be at least {least} and below 2**31, not {_shown(number)}"
+            )
     return numbers
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, (bool, np.bool_)) or (isinstance(value, (int, np.integer)) and value in (0, 1)):
+        return bool(value)
+    raise ArgumentError(f"{name} must be True or False, not {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # an int of more digits than Python prints
+        text = f"an int of {value.bit_length()} bits" if isinstance(value, int) else type(value).__name__
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _shorter_side_to(length: int, height: int, width: int) -> tuple[int, int]:

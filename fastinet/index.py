@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastinet import __version__, _core, columns, manifest
+from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.fields import Fields
 from fastinet.conversion.label_column import packed
 from fastinet.conversion.tar_records import (
@@ -67,6 +68,7 @@ def index(
     image_field: str | Sequence[str] | None = None,
     label_field: str | Sequence[str] | None = None,
     labels_as: str | None = None,
+    check: Check = "fast",
     workers: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> IndexReport:
@@ -92,6 +94,8 @@ def index(
         label_field: the same for the label; a field whose name ends in ``json`` is read as such.
         labels_as: keep what stands in the label's place (fractions, lists, texts) as an attached column of
             this name, as :meth:`fastinet.Dataset.attach` does; labels are then -1.
+        check: how readable images are told from others: "fast", "full" or "none", as for
+            :func:`fastinet.convert`.
         workers: threads; None: one a processor.
         advance: called from any thread with the number of records of each tar that is done.
 
@@ -105,6 +109,8 @@ def index(
     """
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
+    if check not in CHECKS:
+        raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
     fields = Fields.chosen(image_field, label_field, labels_as)
     tars = _find_tars(src)
     folder = tars[0].parent if dst is None else Path(dst).absolute()
@@ -118,7 +124,7 @@ def index(
     folder.mkdir(parents=True, exist_ok=True)
 
     def work(job: tuple[Path, Path]) -> _Indexed:
-        done = _index_tar(*job, labels, on_bad, fields)
+        done = _index_tar(*job, labels, on_bad, check, fields)
         if advance is not None:
             advance(done.summary["records"])
         return done
@@ -144,7 +150,7 @@ def index(
         known = [ClassInfo(str(i)) for i in range(highest + 1)]
     elif highest >= len(known):
         raise ArgumentError(f"label {highest} has no class: classes has {len(known)} entries")
-    options = {"on_bad": on_bad, **fields.options()}
+    options = {"on_bad": on_bad, "check": check, **fields.options()}
     created_by = {"fastinet": __version__, "source": "webdataset", "options": options}
     described = Manifest(split, tuple(known), tuple(shards), created_by=created_by)
     if labels_as is not None:
@@ -164,7 +170,7 @@ class _Indexed(NamedTuple):
 
 
 def _index_tar(
-    tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str, chosen: Fields
+    tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str, check: Check, chosen: Fields
 ) -> _Indexed:
     with tar.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
@@ -186,7 +192,7 @@ def _index_tar(
                 raise bad_record(str(tar), record, "; on_bad='skip' leaves it out")
             left_out.append((key, record.problem))
             continue
-        facts, problem = _core.examine(writer.read(*record.image))
+        facts, problem = _core.examine(writer.read(*record.image), check)
         if problem and on_bad == "fail":
             raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
                               path=str(tar), key=key)  # fmt: skip

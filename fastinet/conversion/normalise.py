@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import io
 
-from PIL import Image
-
-from fastinet._pillow import defaults
-from fastinet.conversion.judge import orientation_of
+from fastinet._pillow import Image, open_image, orientation_of, refusal
 
 __all__ = ["QUALITY", "to_rgb_jpeg"]
 
@@ -27,9 +24,12 @@ def to_rgb_jpeg(data: bytes) -> bytes | str:
     """`data`, an image that Pillow decodes, as an RGB JPEG file; or, as a str, why that cannot be.
 
     The EXIF orientation is kept, and no other metadata.
+
+    Raises:
+        MemoryError: there was no memory for it.
     """
     try:
-        with defaults.applied(), Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             rgb = image.convert("RGB")
             if max(rgb.size) > _MAX_SIDE:
                 found = f"{rgb.width}x{rgb.height}"
@@ -43,4 +43,4 @@ def to_rgb_jpeg(data: bytes) -> bytes | str:
             rgb.save(out, "JPEG", quality=QUALITY, subsampling="4:4:4", exif=exif.tobytes() if exif else b"")
             return out.getvalue()
     except Exception as error:  # Pillow's plugins raise whatever their parsing runs into
-        return f"cannot become a JPEG: {error or type(error).__name__}"
+        return f"cannot become a JPEG: {refusal(error)}"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import socket
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -160,9 +159,7 @@ def _work(version: str, task: ShardTask) -> ShardResult | FastinetError:
                 found=__version__,
             )
         _require_sources(task)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="PIL")  # as in the process that started it all
-            return execute(task, lambda records, size: None, lambda: False)
+        return execute(task, lambda records, size: None, lambda: False)
     except FastinetError as error:
         return error
 

@@ -19,10 +19,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from PIL import Image
-
-from fastinet._pillow import defaults
-from fastinet.conversion.judge import orientation_of
+from fastinet._pillow import Image, open_image, orientation_of, refusal
 from fastinet.errors import ArgumentError, DecodeError
 
 __all__ = ["Reencoding"]
@@ -68,9 +65,10 @@ class Reencoding:
 
         Raises:
             DecodeError: Pillow cannot decode `data`.
+            MemoryError: there was no memory for it.
         """
         try:
-            with defaults.applied(), Image.open(io.BytesIO(data)) as image:
+            with open_image(data) as image:
                 target = self.target(*image.size)
                 if target == image.size and self.quality is None:
                     return data
@@ -92,4 +90,4 @@ class Reencoding:
                 )
                 return out.getvalue()
         except Exception as error:  # Pillow's plugins raise whatever their parsing runs into
-            raise DecodeError(f"cannot re-encode: {error}") from error
+            raise DecodeError(f"cannot re-encode: {refusal(error)}") from error

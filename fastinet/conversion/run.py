@@ -6,7 +6,6 @@ import contextlib
 import os
 import resource
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 from fastinet import __version__, manifest
 from fastinet.columns import files_of
+from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.detect import open_source
@@ -37,7 +37,13 @@ from fastinet.conversion.report import ConversionReport, SplitReport
 from fastinet.conversion.source import Source
 from fastinet.conversion.store import Store, is_url, open_store
 from fastinet.conversion.tally import Tally, digest_of_plans
-from fastinet.conversion.task import POLICIES, Policy, ShardResult, ShardTask, WriteSettings
+from fastinet.conversion.task import (
+    POLICIES,
+    Policy,
+    ShardResult,
+    ShardTask,
+    WriteSettings,
+)
 from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
 from fastinet.dataset_files import parse_json
@@ -64,6 +70,7 @@ def convert(
     short_side: int | None = None,
     quality: int | None = None,
     normalise_odd: bool = False,
+    check: Check = "fast",
     overwrite: bool = False,
     engine: Engine | str | None = None,
     wordnet: str | os.PathLike[str] | None = None,
@@ -110,6 +117,11 @@ def convert(
         normalise_odd: store what is no RGB or gray JPEG (a PNG named .JPEG, a CMYK or YCCK JPEG, ...) as an
             RGB JPEG of quality 100 in 4:4:4, of the pixels that Pillow's ``convert("RGB")`` gives. Off, such
             files stay as they are. The report lists them in any case.
+        check: how files are told from images that training can decode; "bad" is what Pillow refuses. "fast":
+            each scan is walked to its end, which also makes the entry points, and what is not sound or not
+            of a usual kind is decoded to its last row. "full": Pillow decodes every image. "none": a JPEG
+            file is taken by its header and its end-of-image marker; damage behind them is found in training.
+            The README gives the cost of each.
         overwrite: first remove the dataset or the interrupted conversion that is in `dst`.
         engine: runs the shard tasks: "local", threads of this process (also None); "ray", the Ray cluster
             that is at hand; or an :class:`Engine`, such as ``RayEngine(address)``.
@@ -141,8 +153,12 @@ def convert(
     """
     if on_bad not in POLICIES:
         raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
+    if check not in CHECKS:
+        raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
     limits = ShardLimits.parse(shard_size) if isinstance(shard_size, str) else shard_size or ShardLimits()
-    settings = WriteSettings(on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd)
+    settings = WriteSettings(
+        on_bad, entry_points, Reencoding(max_side, short_side, quality), normalise_odd, check
+    )
     fields = Fields.chosen(image_field, label_field, labels_as)
     if engine is None or isinstance(engine, str):
         engine = open_engine(engine or "local", workers)
@@ -164,8 +180,7 @@ def convert(
     _refuse_foreign(store)
     job = _Job(src, store, settings, limits, shuffle, fields, describe(src, wordnet))
     started, cpu_started = time.monotonic(), _cpu_seconds()
-    with warnings.catch_warnings(), Workspace(store).claimed() as workspace:
-        warnings.filterwarnings("ignore", module="PIL")  # of broken EXIF and the like; the report counts them
+    with Workspace(store).claimed() as workspace:
         with checked_sums(_archives(src)) if check_md5 else contextlib.nullcontext():
             done = job.prepare(workspace, overwrite)
             if done:
@@ -325,6 +340,7 @@ class _Job:
             "shard_size": str(self.limits),
             "shuffle": self.shuffle,
             "on_bad": self.settings.on_bad,
+            "check": self.settings.check,
             "entry_points": self.settings.entry_points,
             "max_side": recoding.max_side,
             "short_side": recoding.short_side,

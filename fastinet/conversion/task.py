@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, Literal, get_args
 
 from fastinet import _core
+from fastinet.conversion.checks import Check
 from fastinet.conversion.names import names_of
 from fastinet.conversion.plan import ShardPlan, local_digest
 from fastinet.conversion.reencode import Reencoding
@@ -16,7 +17,15 @@ from fastinet.conversion.store import Store
 from fastinet.conversion.workspace import note_name, to_json
 from fastinet.errors import DecodeError, FastinetError, FormatError
 
-__all__ = ["POLICIES", "Cancelled", "Policy", "ShardResult", "ShardTask", "WriteSettings", "execute"]
+__all__ = [
+    "POLICIES",
+    "Cancelled",
+    "Policy",
+    "ShardResult",
+    "ShardTask",
+    "WriteSettings",
+    "execute",
+]
 
 # What to do with a file that cannot be read or is not an image: stop; leave it out and list it in the
 # report; store its bytes as they are (where there are any) and list it.
@@ -38,6 +47,7 @@ class WriteSettings:
     entry_points: bool = True
     reencoding: Reencoding = field(default_factory=Reencoding)
     normalise_odd: bool = False
+    check: Check = "fast"
 
 
 @dataclass(frozen=True)
@@ -147,7 +157,7 @@ def execute(
     bad: list[tuple[Sample, str]] = []
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
-            tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd
+            tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd, settings.check
         )
         try:
             for chunk in _chunks(task.plan.samples):

@@ -38,14 +38,6 @@ std::string to_string(const Rect& r) {
          std::to_string(r.height) + ", width " + std::to_string(r.width);
 }
 
-void require_affordable_scans(Bytes data) {
-  if (const int64_t work = decode_work(data, kMaxImagePixels); work > kMaxWork) {
-    throw Error(
-        ErrorKind::kDecode, "JPEG with more scans than its size can account for",
-        mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
-  }
-}
-
 void require_inside(const Geometry& geometry, Size image) {
   const Rect& crop = geometry.crop;
   const bool inside = crop.top >= 0 && crop.left >= 0 && crop.height > 0 && crop.width > 0 &&
@@ -69,6 +61,14 @@ void require_size(Size recorded, Size found) {
   };
   throw Error(ErrorKind::kFormat, "image has another size than the sidecar says",
               mismatch(text(recorded), text(found)));
+}
+
+void require_affordable_scans(Bytes jpeg) {
+  if (const int64_t work = decode_work(jpeg, kMaxImagePixels); work > kMaxWork) {
+    throw Error(
+        ErrorKind::kDecode, "JPEG with more scans than its size can account for",
+        mismatch("at most " + std::to_string(kMaxWork) + " pixels times scans", std::to_string(work)));
+  }
 }
 
 struct ImageDecoder::Impl {
@@ -166,6 +166,14 @@ ImageInfo ImageDecoder::info(const EncodedImage& image) {
     return {turned(regular->survey.size, regular->orientation), regular->orientation};
   }
   return {impl_->decode_foreign(image).size, 1};
+}
+
+bool ImageDecoder::decodes_cleanly(const EncodedImage& image) {
+  const auto regular = impl_->inspect(image);
+  if (!regular) return false;
+  const Size stored = regular->survey.size;
+  Planes planes;
+  return impl_->decode_region(image, *regular, {0, 0, stored.height, stored.width}, 1, &planes);
 }
 
 void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, void* out) {

@@ -46,14 +46,22 @@ struct EncodedImage {
                 // has another size, the sample would be another part of it
 };
 
+// Throws Error{kDecode} for a JPEG file that asks for far more work than its size accounts for. To be called
+// before a decoder that has no such limit is given the file.
+void require_affordable_scans(Bytes jpeg);
+
 // Decodes what the core does not know (PNG, BMP, TIFF, and JPEG files that only the oracle can judge) as
 // Pillow's Image.open(...).convert("RGB") does, behind ImageOps.exif_transpose where apply_orientation is
-// set, or throws Error{kDecode}. May take locks (Python's); called from any thread.
+// set. Throws Error{kDecode} for what it refuses, and std::bad_alloc where memory is short, which says
+// nothing of the image. May take locks (Python's); called from any thread.
 using ForeignDecoder = std::function<RgbImage(const EncodedImage&)>;
 
 // Throws Error{kFormat} where the two differ: an index gives the size of another image.
 void require_size(Size recorded, Size found);
 
+// Every call throws std::bad_alloc, and no Error, where memory is short: also where libjpeg-turbo or Pillow
+// would report that in the words they have for damaged files.
+//
 // Scratch for one thread; reused from image to image. Not safe for concurrent use.
 class ImageDecoder {
  public:
@@ -63,6 +71,11 @@ class ImageDecoder {
   // Size and orientation: from the header where libjpeg-turbo can be trusted with the file, otherwise by
   // decoding it with the foreign decoder. Throws Error{kDecode}.
   ImageInfo info(const EncodedImage& image);
+
+  // Whether the decoders of this core take the whole image to its last row without an error or a warning; if
+  // not, the foreign decoder has the word, and is not asked. Throws Error{kDecode} for a size, or a number of
+  // scans, that decode() refuses.
+  bool decodes_cleanly(const EncodedImage& image);
 
   // Writes the sample that `geometry` describes to `out` (see Resampler::run). Throws Error{kDecode} for
   // what Pillow refuses, Error{kFormat} for an image of another size than EncodedImage::size,

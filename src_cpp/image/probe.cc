@@ -49,7 +49,7 @@ ImageFormat recognise(Bytes data) {
   return ImageFormat::kUnknown;
 }
 
-ProbeResult probe(Bytes data, bool entry_points) {
+ProbeResult probe(Bytes data, Scanning scanning) {
   ProbeResult result;
   result.format = recognise(data);
   if (result.format != ImageFormat::kJpeg) return result;
@@ -66,8 +66,12 @@ ProbeResult probe(Bytes data, bool entry_points) {
   result.progressive = survey.progressive;
   result.complete = ends_with_eoi(data, survey);
   jpeg::Header header;
-  if (entry_points && jpeg::parse_header(data, header) == jpeg::Unsuited::kNone) {
+  if (scanning == Scanning::kNone || jpeg::parse_header(data, header) != jpeg::Unsuited::kNone) return result;
+  if (scanning == Scanning::kWalkForEntryPoints) {
     result.entry_points = jpeg::make_entry_points(header, data);
+    result.sound = !result.entry_points.empty();
+  } else {
+    result.sound = jpeg::is_sound(header, data);
   }
   return result;
 }

@@ -29,10 +29,14 @@ struct ProbeResult {
   bool baseline = false;  // SOF0
   bool progressive = false;
   bool complete = false;  // the data end with EOI behind the first scan, or behind the last of several
+  bool sound = false;  // the whole scan was walked: every decoder takes it to its last row without a warning
   std::vector<uint8_t> entry_points;  // as image/jpeg/entry_points.h writes them; empty: none possible
 };
 
-// Never throws for bad data. Entry points take most of the time: the whole scan is decoded for them.
-ProbeResult probe(Bytes data, bool entry_points = true);
+// What to do with the entropy-coded data of a baseline file. Walking it takes most of the time of a probe.
+enum class Scanning { kNone, kWalk, kWalkForEntryPoints };
+
+// Never throws for bad data.
+ProbeResult probe(Bytes data, Scanning scanning = Scanning::kWalkForEntryPoints);
 
 }  // namespace fastinet

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csetjmp>
+#include <new>
 // Jpeglib.h needs stdio before it, jerror.h needs jpeglib.h.
 // clang-format off
 #include <cstdio>
@@ -26,6 +27,7 @@ struct ErrorManager {
   jpeg_error_mgr base;
   std::jmp_buf escape;
   const char* reason = nullptr;
+  bool out_of_memory = false;
 };
 
 [[noreturn]] void give_up(j_common_ptr cinfo, const char* reason) {
@@ -34,7 +36,15 @@ struct ErrorManager {
   std::longjmp(errors->escape, 1);
 }
 
-void on_error(j_common_ptr cinfo) { give_up(cinfo, "libjpeg-turbo reports an error"); }
+// Memory that the system refuses, or that the environment's JPEGMEM does.
+bool is_out_of_memory(int code) {
+  return code == JERR_OUT_OF_MEMORY || code == JERR_NO_BACKING_STORE || code == JERR_TFILE_CREATE;
+}
+
+void on_error(j_common_ptr cinfo) {
+  reinterpret_cast<ErrorManager*>(cinfo->err)->out_of_memory = is_out_of_memory(cinfo->err->msg_code);
+  give_up(cinfo, "libjpeg-turbo reports an error");
+}
 
 // Level -1 is a warning; others are traces. Pixels behind a warning are a matter of the library's version,
 // but for two that only comment on metadata.
@@ -169,6 +179,7 @@ const char* TurboDecoder::decode(std::span<const uint8_t> data, const JpegSurvey
     decode_rows(s);
   }
   jpeg_destroy_decompress(&s.cinfo);
+  if (s.errors.out_of_memory) throw std::bad_alloc();
   if (s.errors.reason != nullptr) return s.errors.reason;
 
   planes->channels = channels;

@@ -12,6 +12,7 @@
 #include "python/bind.h"
 #include "python/boxes.h"
 #include "python/extent_reader.h"
+#include "python/image.h"
 #include "python/shard_builder.h"
 #include "python/text.h"
 
@@ -28,11 +29,19 @@ OnBad parse_policy(const std::string& name) {
               {.expected = "fail, skip or keep", .found = name});
 }
 
+Check parse_check(const std::string& name) {
+  if (name == "full") return Check::kFull;
+  if (name == "fast") return Check::kFast;
+  if (name == "none") return Check::kNone;
+  throw Error(ErrorKind::kArgument, "no such check of images",
+              {.expected = "fast, full or none", .found = name});
+}
+
 // fastinet.conversion.judge.judge. Takes the GIL.
 Verdict ask_pillow(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
-  const py::bytes data(reinterpret_cast<const char*>(payload.data()), payload.size());
-  const py::object answer = py::module_::import("fastinet.conversion.judge").attr("judge")(data);
+  const py::object ask = py::module_::import("fastinet.conversion.judge").attr("judge");
+  const py::object answer = ask(to_python(payload));
   if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
   const auto [width, height, orientation, mode] = answer.cast<std::tuple<int, int, int, std::string>>();
   return {{}, width, height, orientation, mode};
@@ -41,8 +50,8 @@ Verdict ask_pillow(std::span<const uint8_t> payload) {
 // fastinet.conversion.normalise.to_rgb_jpeg. Takes the GIL.
 Normalised normalise(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
-  const py::bytes data(reinterpret_cast<const char*>(payload.data()), payload.size());
-  const py::object answer = py::module_::import("fastinet.conversion.normalise").attr("to_rgb_jpeg")(data);
+  const py::object convert = py::module_::import("fastinet.conversion.normalise").attr("to_rgb_jpeg");
+  const py::object answer = convert(to_python(payload));
   if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
   return {.jpeg = answer.cast<std::string>()};
 }
@@ -84,10 +93,10 @@ py::dict report_of(const ShardReport& report) {
 class Builder {
  public:
   Builder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
-          bool entry_points, bool normalise_odd)
-      : builder_(std::make_unique<ShardBuilder>(bytes_of(tar_path), bytes_of(index_path),
-                                                parse_policy(on_bad), entry_points, ask_pillow,
-                                                normalise_odd ? Normaliser(normalise) : Normaliser())) {}
+          bool entry_points, bool normalise_odd, const std::string& check)
+      : builder_(std::make_unique<ShardBuilder>(
+            bytes_of(tar_path), bytes_of(index_path), parse_policy(on_bad), parse_check(check), entry_points,
+            ask_pillow, normalise_odd ? Normaliser(normalise) : Normaliser())) {}
 
   py::list add_extents(const py::list& rows) {
     const std::vector<SampleExtent> samples = extents_of(rows);
@@ -138,12 +147,13 @@ class Builder {
 };
 
 // What conversion would note of an image, and why it would not take it, "" for a good one.
-py::tuple examine(const py::bytes& payload) {
+py::tuple examine(const py::bytes& payload, const std::string& check) {
   const std::string_view data = payload;
+  const Check how = parse_check(check);
   std::optional<ImageExamination> image;
   {
     const py::gil_scoped_release release;
-    image.emplace(std::span(reinterpret_cast<const uint8_t*>(data.data()), data.size()), ask_pillow);
+    image.emplace(std::span(reinterpret_cast<const uint8_t*>(data.data()), data.size()), ask_pillow, how);
   }
   const ImageFacts& facts = image->facts();
   py::dict d;
@@ -172,16 +182,17 @@ py::bytes read_extent(const py::object& path, int64_t offset, int64_t length, in
 
 void bind_convert(py::module_& m) {
   py::class_<Builder>(m, "ShardBuilder")
-      .def(py::init<const py::object&, const py::object&, const std::string&, bool, bool>(),
+      .def(py::init<const py::object&, const py::object&, const std::string&, bool, bool,
+                    const std::string&>(),
            py::arg("tar_path"), py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"),
-           py::arg("normalise_odd") = false)
+           py::arg("normalise_odd") = false, py::arg("check") = "fast")
       .def("add_extents", &Builder::add_extents, py::arg("rows"))
       .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
            py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none())
       .def("finish", &Builder::finish)
       .def("abandon", &Builder::abandon);
   m.attr("COMMON_REMARKS") = std::vector<std::string>(std::begin(kCommonRemarks), std::end(kCommonRemarks));
-  m.def("examine", &examine, py::arg("payload"));
+  m.def("examine", &examine, py::arg("payload"), py::arg("check") = "fast");
   m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"),
         py::arg("listed_size") = -1);
 }

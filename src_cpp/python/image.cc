@@ -4,7 +4,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
+#include <new>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,11 +25,22 @@ using ByteArray = py::array_t<uint8_t, py::array::c_style>;
 
 Bytes bytes_of(const ByteArray& data) { return {data.data(), static_cast<size_t>(data.size())}; }
 
+// fastinet._pillow.decode, or the exception as the core knows it. What is no fault (KeyboardInterrupt,
+// SystemExit) passes through.
+py::object ask_pillow(const EncodedImage& image) {
+  try {
+    const py::object decode_image = py::module_::import("fastinet._pillow").attr("decode");
+    return decode_image(to_python(image.data), image.apply_orientation);
+  } catch (const py::error_already_set& error) {
+    if (error.matches(PyExc_MemoryError)) throw std::bad_alloc();
+    if (error.matches(PyExc_Exception)) throw Error(ErrorKind::kDecode, error.what());
+    throw;
+  }
+}
+
 RgbImage decode_with_pillow(const EncodedImage& image) {
   const py::gil_scoped_acquire gil;
-  const py::bytes data(reinterpret_cast<const char*>(image.data.data()), image.data.size());
-  const py::object result =
-      py::module_::import("fastinet._pillow").attr("decode")(data, image.apply_orientation);
+  const py::object result = ask_pillow(image);
   if (py::isinstance<py::str>(result)) throw Error(ErrorKind::kDecode, result.cast<std::string>());
   const auto [height, width, pixels] = result.cast<std::tuple<int, int, py::bytes>>();
   const std::string_view view = pixels;
@@ -40,6 +53,19 @@ RgbImage decode_with_pillow(const EncodedImage& image) {
 ImageDecoder& thread_decoder() {
   thread_local ImageDecoder decoder(OutputFormat{}, pillow_decoder());
   return decoder;
+}
+
+// Resizing goes through an image of the crop's height and the result's width.
+void require_bounded(const Geometry& g) {
+  const int64_t result = int64_t{g.size.height} * g.size.width;
+  const int64_t between = int64_t{g.crop.height} * g.size.width;
+  if (std::max(result, between) <= kMaxImagePixels) return;
+  throw Error(
+      ErrorKind::kArgument, "size of the resized crop is too large",
+      {.expected = "at most " + std::to_string(kMaxImagePixels) +
+                   " pixels in it, and in the crop's height by its width",
+       .found = "height " + std::to_string(g.size.height) + ", width " + std::to_string(g.size.width) +
+                " from a crop of height " + std::to_string(g.crop.height)});
 }
 
 // crop None: the whole image. size None: the crop's.
@@ -63,6 +89,7 @@ py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int,
   geometry.interpolation = interpolation == "bicubic" ? Interpolation::kBicubic : Interpolation::kBilinear;
 
   geometry.dct_scaling = dct_scaling;
+  if (size) require_bounded(geometry);
 
   py::array_t<uint8_t> out({geometry.size.height, geometry.size.width, 3});
   void* const pixels = out.mutable_data();
@@ -106,12 +133,20 @@ py::dict probe_to_dict(const ByteArray& data) {
   d["baseline"] = result.baseline;
   d["progressive"] = result.progressive;
   d["complete"] = result.complete;
+  d["sound"] = result.sound;
   d["entry_points"] =
       py::bytes(reinterpret_cast<const char*>(result.entry_points.data()), result.entry_points.size());
   return d;
 }
 
 }  // namespace
+
+py::bytes to_python(Bytes data) {
+  PyObject* const copy = PyBytes_FromStringAndSize(reinterpret_cast<const char*>(data.data()),
+                                                   static_cast<Py_ssize_t>(data.size()));
+  if (copy == nullptr) throw py::error_already_set();
+  return py::reinterpret_steal<py::bytes>(copy);
+}
 
 ForeignDecoder pillow_decoder() { return decode_with_pillow; }
 

@@ -39,7 +39,7 @@ void check_image(const RecordView& r, int64_t number, bool scan, Findings& findi
   const auto disagree = [&](std::string problem, std::string expected, std::string found) {
     findings.disagreements.push_back({number, std::move(problem), std::move(expected), std::move(found)});
   };
-  const ProbeResult image = probe(r.payload, false);
+  const ProbeResult image = probe(r.payload, Scanning::kNone);
   const PayloadFormat format = payload_format(image.format);
   if (r.format != PayloadFormat::kUnknown && r.format != format)
     disagree("payload's format", format_text(format), format_text(r.format));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/error.h"
 #include "image/probe.h"
 
 namespace fastinet {
@@ -61,10 +62,23 @@ std::string explain(const std::string& refusal, const ProbeResult& probed, std::
   return what + "; Pillow says: " + refusal;
 }
 
+// Whether the core decodes the whole file without a warning. Throws Error{kDecode} for one that it refuses to
+// begin with, and that is then not for Pillow either.
+bool decodes_cleanly(std::span<const uint8_t> payload) {
+  static thread_local ImageDecoder decoder(OutputFormat{}, {});  // asks no foreign decoder
+  return decoder.decodes_cleanly({.data = payload, .entry_points = {}});
+}
+
 }  // namespace
 
-ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge& judge, bool entry_points) {
-  read(payload, judge, entry_points);
+ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge& judge, Check check,
+                                   bool entry_points) {
+  try {
+    read(payload, judge, check, entry_points);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::kDecode) throw;
+    refusal_ = error.what();
+  }
   if (!refusal_.empty()) {
     const PayloadFormat format = facts_.format;
     facts_ = {};
@@ -77,12 +91,16 @@ ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge
   if (std::min(facts_.width, facts_.height) < kSmallSide) remarks_.emplace_back("under 32 px");
 }
 
-void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge, bool entry_points) {
+void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge, Check check,
+                            bool entry_points) {
   if (payload.empty()) {
     refusal_ = "the file is empty";
     return;
   }
-  ProbeResult probed = probe(payload, entry_points);
+  const Scanning scanning = entry_points            ? Scanning::kWalkForEntryPoints
+                            : check == Check::kNone ? Scanning::kNone
+                                                    : Scanning::kWalk;
+  ProbeResult probed = probe(payload, scanning);
   facts_.format = payload_format(probed.format);
   const int64_t pixels = int64_t{probed.size.width} * probed.size.height;
   if (probed.regular && pixels > kMaxImagePixels) {
@@ -93,11 +111,14 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
   }
   const bool jpeg = probed.format == ImageFormat::kJpeg;
   int components = probed.components;
-  if (probed.regular && probed.complete && probed.orientation != 0) {
+  facts_.clean = probed.sound || (jpeg && check != Check::kNone && decodes_cleanly(payload));
+  const bool settled = probed.regular && probed.complete && probed.orientation != 0;
+  if (settled && (check == Check::kNone || (check == Check::kFast && facts_.clean))) {
     facts_.width = probed.size.width;
     facts_.height = probed.size.height;
     facts_.orientation = probed.orientation;
   } else {
+    if (jpeg) require_affordable_scans(payload);
     const Verdict verdict = judge(payload);
     if (!verdict.refusal.empty()) {
       refusal_ = explain(verdict.refusal, probed, payload);
@@ -117,7 +138,6 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
   }
   entry_points_ = std::move(probed.entry_points);
   facts_.entry_points = entry_points_;
-  facts_.clean = !entry_points_.empty();
   if (!jpeg) {
     const std::string format = name(probed.format);
     odd_encoding_ = format.empty() ? "neither JPEG nor another common format" : format;

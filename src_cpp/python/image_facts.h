@@ -23,6 +23,13 @@ struct Verdict {
 };
 using Judge = std::function<Verdict(std::span<const uint8_t>)>;
 
+// How an image is found to be one that training can decode.
+enum class Check {
+  kFull,  // the judge decodes it
+  kFast,  // its scan is walked; what that does not vouch for is decoded, by the judge in the end
+  kNone,  // by its header, and an end-of-image marker; the judge decodes what these do not settle
+};
+
 // What so many images are that a report gives but a few examples; of any other remark it lists them all.
 inline constexpr std::string_view kCommonRemarks[] = {"EXIF-rotated", "gray", "progressive", "under 32 px"};
 
@@ -31,8 +38,9 @@ PayloadFormat payload_format(ImageFormat format);
 
 class ImageExamination {
  public:
-  // Calls `judge`, from this thread, only for the few files that the core cannot judge by their headers.
-  ImageExamination(std::span<const uint8_t> payload, const Judge& judge, bool entry_points = true);
+  // Calls `judge` from this thread. Throws std::bad_alloc where memory is short, and what `judge` throws.
+  ImageExamination(std::span<const uint8_t> payload, const Judge& judge, Check check,
+                   bool entry_points = true);
   ImageExamination(const ImageExamination&) = delete;
   ImageExamination& operator=(const ImageExamination&) = delete;
 
@@ -53,7 +61,7 @@ class ImageExamination {
   const char* extension() const;
 
  private:
-  void read(std::span<const uint8_t> payload, const Judge& judge, bool entry_points);
+  void read(std::span<const uint8_t> payload, const Judge& judge, Check check, bool entry_points);
 
   std::string refusal_;
   std::string odd_encoding_;

@@ -28,9 +28,10 @@ std::string reason_of(const Error& error) {
 }  // namespace
 
 struct ShardBuilder::Impl {
-  Impl(const std::string& tar_path, const std::string& index_path, OnBad policy, bool entries,
+  Impl(const std::string& tar_path, const std::string& index_path, OnBad policy, Check how, bool entries,
        Judge last_resort, Normaliser to_jpeg)
       : on_bad(policy),
+        check(how),
         entry_points(entries),
         judge(std::move(last_resort)),
         normaliser(std::move(to_jpeg)),
@@ -39,14 +40,14 @@ struct ShardBuilder::Impl {
   // The reason against the image; empty for a good one.
   std::string append(const std::string& key, std::span<const uint8_t> payload, int32_t label,
                      const std::string& annotation, const Boxes* boxes, const std::string& origin) {
-    const ImageExamination image(payload, judge, entry_points);
+    const ImageExamination image(payload, judge, check, entry_points);
     std::string refusal = image.refusal();
     if (normaliser && !image.odd_encoding().empty()) {
       const Normalised normalised = normaliser(payload);
       if (normalised.refusal.empty()) {
         const std::span jpeg(reinterpret_cast<const uint8_t*>(normalised.jpeg.data()),
                              normalised.jpeg.size());
-        store(key, jpeg, label, annotation, boxes, ImageExamination(jpeg, judge, entry_points));
+        store(key, jpeg, label, annotation, boxes, ImageExamination(jpeg, judge, check, entry_points));
         remark_on(key, image.odd_encoding() + " normalised to RGB JPEG");
         return {};
       }
@@ -76,6 +77,7 @@ struct ShardBuilder::Impl {
   }
 
   const OnBad on_bad;
+  const Check check;
   const bool entry_points;
   const Judge judge;
   const Normaliser normaliser;
@@ -85,8 +87,8 @@ struct ShardBuilder::Impl {
 };
 
 ShardBuilder::ShardBuilder(const std::string& tar_path, const std::string& index_path, OnBad on_bad,
-                           bool entry_points, Judge judge, Normaliser normaliser)
-    : impl_(std::make_unique<Impl>(tar_path, index_path, on_bad, entry_points, std::move(judge),
+                           Check check, bool entry_points, Judge judge, Normaliser normaliser)
+    : impl_(std::make_unique<Impl>(tar_path, index_path, on_bad, check, entry_points, std::move(judge),
                                    std::move(normaliser))) {}
 
 ShardBuilder::~ShardBuilder() = default;

@@ -56,8 +56,8 @@ class ShardBuilder {
  public:
   // `normaliser`, where there is one, is given each image with an odd_encoding(), and its file stored
   // instead.
-  ShardBuilder(const std::string& tar_path, const std::string& index_path, OnBad on_bad, bool entry_points,
-               Judge judge, Normaliser normaliser = {});
+  ShardBuilder(const std::string& tar_path, const std::string& index_path, OnBad on_bad, Check check,
+               bool entry_points, Judge judge, Normaliser normaliser = {});
   ~ShardBuilder();
 
   // Appends the samples in order. Returns the places of those that are no readable images, with the reason:

@@ -14,6 +14,11 @@ namespace {
 constexpr size_t kLeastHalved = size_t{4} << 10;
 constexpr size_t kMostHalved = size_t{4} << 20;
 
+Scanner& thread_scanner() {
+  static thread_local Scanner scanner;  // for its memory and tables
+  return scanner;
+}
+
 }  // namespace
 
 struct Scanner::Impl {
@@ -44,9 +49,10 @@ ScanResult Scanner::scan_in_order(const Header& header, Bytes data) {
   return {.complete = true, .entries = std::move(entries)};
 }
 
+bool is_sound(const Header& header, Bytes data) { return thread_scanner().scan(header, data).complete; }
+
 std::vector<uint8_t> make_entry_points(const Header& header, Bytes data) {
-  static thread_local Scanner scanner;  // for its memory and tables
-  const ScanResult result = scanner.scan(header, data);
+  const ScanResult result = thread_scanner().scan(header, data);
   if (!result.complete) return {};
   return pack_entry_points(header, data.size(), result.entries, kEntryPointShare);
 }

@@ -37,6 +37,9 @@ class Scanner {
   std::unique_ptr<Impl> impl_;
 };
 
+// Whether every MCU is valid and EOI follows the last one at once.
+bool is_sound(const Header& header, Bytes data);
+
 // Entry points for EntryPointView::open with the default share, or nothing for a file that is not complete.
 std::vector<uint8_t> make_entry_points(const Header& header, Bytes data);
 

@@ -155,12 +155,43 @@ TEST(Probe, TellsABaselineFileFromAProgressiveAndACutOne) {
   EXPECT_EQ(whole.size, (Size{20, 30}));
   EXPECT_TRUE(whole.regular && whole.baseline && whole.complete && !whole.progressive);
   EXPECT_FALSE(whole.entry_points.empty());
+  EXPECT_TRUE(whole.sound);
   const ProbeResult cut = probe(Bytes(file).first(file.size() - 2));
   EXPECT_TRUE(cut.regular);
   EXPECT_FALSE(cut.complete);
   EXPECT_TRUE(cut.entry_points.empty());
+  EXPECT_FALSE(cut.sound);
   const ProbeResult progressive = probe(make_jpeg({.progressive = true}));
   EXPECT_TRUE(progressive.progressive && progressive.complete && progressive.entry_points.empty());
+  EXPECT_FALSE(progressive.sound);
+}
+
+TEST(Probe, WalkingTheScanTellsASoundFileAlsoWhereNoEntryPointsAreWanted) {
+  const auto file = make_jpeg({.size = {200, 300}});
+  EXPECT_TRUE(probe(file, Scanning::kWalk).sound);
+  EXPECT_TRUE(probe(file, Scanning::kWalk).entry_points.empty());
+  EXPECT_FALSE(probe(file, Scanning::kNone).sound);
+  auto short_of_rows = file;
+  short_of_rows.erase(short_of_rows.end() - 400, short_of_rows.end() - 2);
+  const ProbeResult probed = probe(short_of_rows, Scanning::kWalk);
+  EXPECT_TRUE(probed.complete);
+  EXPECT_FALSE(probed.sound);
+}
+
+TEST(ImageDecoder, VouchesForWhatItDecodesToTheLastRowAndAsksNobodyElse) {
+  ImageDecoder decoder(OutputFormat{}, {});
+  const auto baseline = make_jpeg({.size = {200, 300}});
+  EXPECT_TRUE(decoder.decodes_cleanly({.data = baseline, .entry_points = {}}));
+  const auto progressive = make_jpeg({.size = {200, 300}, .progressive = true});
+  EXPECT_TRUE(decoder.decodes_cleanly({.data = progressive, .entry_points = {}}));
+  for (auto file : {baseline, progressive}) {
+    file.erase(file.end() - 400, file.end() - 2);
+    EXPECT_FALSE(decoder.decodes_cleanly({.data = file, .entry_points = {}}));
+  }
+  EXPECT_FALSE(
+      decoder.decodes_cleanly({.data = Bytes(baseline).first(baseline.size() - 2), .entry_points = {}}));
+  const std::vector<uint8_t> no_jpeg(100);
+  EXPECT_FALSE(decoder.decodes_cleanly({.data = no_jpeg, .entry_points = {}}));
 }
 
 }  // namespace

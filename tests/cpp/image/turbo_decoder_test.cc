@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 #include <random>
 
 #include "jpeg_files.h"
@@ -85,6 +87,16 @@ TEST(TurboDecoder, ARegionEqualsThatPartOfTheFullDecodeForEverySampling) {
                                        decoder);
     }
   }
+}
+
+TEST(TurboDecoder, ALackOfMemoryIsNoRefusal) {
+  const auto file = make_jpeg({.size = {200, 300}, .progressive = true});
+  TurboDecoder decoder;
+  Planes planes;
+  setenv("JPEGMEM", "1", 1);  // kilobytes that libjpeg-turbo may take
+  EXPECT_THROW(decoder.decode(file, survey_jpeg(file), {0, 0, 200, 300}, &planes), std::bad_alloc);
+  unsetenv("JPEGMEM");
+  EXPECT_EQ(decoder.decode(file, survey_jpeg(file), {0, 0, 200, 300}, &planes), nullptr);
 }
 
 }  // namespace
