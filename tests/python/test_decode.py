@@ -322,7 +322,7 @@ def test_an_integer_size_is_the_shorter_side_as_in_torchvision(width: int, heigh
         ({"crop": (0, 0, 5.0, 5)}, "crop must be 4 integers"),
         ({"crop": 5}, "crop must be 4 integers"),
         ({"crop": (0, 0, 2**30, 2**30)}, "crop is not within the image"),
-        ({"size": 0}, "size must be at least 1, not 0"),
+        ({"size": 0}, "size must be 1 to 1048576, not 0"),
         ({"size": (5, 0)}, "width of size must be at least 1.*not 0"),
         ({"size": "224"}, "size must be 2 integers"),
         ({"size": True}, "size must be 2 integers"),

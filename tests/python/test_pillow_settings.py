@@ -133,7 +133,7 @@ def test_a_format_that_a_plug_in_adds_to_pillow_is_decoded_by_it(monkeypatch: py
             if self.fp.read(4) != b"DOTS":
                 raise SyntaxError("no dots")
             self._size, self._mode = (4, 3), "RGB"
-            self.tile = [ImageFile._Tile("raw", (0, 0, 4, 3), 4, ("RGB", 0, 1))]
+            self.tile = [("raw", (0, 0, 4, 3), 4, ("RGB", 0, 1))]  # type: ignore[list-item, unused-ignore]
 
     data = b"DOTS" + bytes(range(36))
     with pytest.raises(errors.DecodeError, match="cannot identify"):
