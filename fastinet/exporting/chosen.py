@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.conversion.stored import StoredRecord, stored_records
-from fastinet.dataset import Dataset
+from fastinet.dataset import Dataset, shard_specs
 from fastinet.errors import FormatError
 
 __all__ = ["Chosen", "class_of", "component", "file_name_of", "folders_of", "write_file"]
@@ -39,6 +40,21 @@ class Chosen:
 
     def __iter__(self) -> Iterator[StoredRecord]:
         return stored_records(self.dataset, self.indices)
+
+    def check_tars(self) -> None:
+        """Compares the tars that hold the records with their hashes, which alone cover annotations and names.
+
+        Raises:
+            ChecksumError: a tar is damaged.
+        """
+        first = 0
+        for info, spec in zip(
+            self.dataset.manifest.shards, shard_specs(self.dataset.path, self.dataset.manifest), strict=True
+        ):
+            end = first + info.records
+            if self.indices is None or np.diff(np.searchsorted(self.indices, (first, end)))[0]:
+                _core.check_tar(os.fsencode(spec[0]), info.xxh3)
+            first = end
 
 
 def folders_of(stored: StoredRecord, dataset: Dataset) -> list[str]:

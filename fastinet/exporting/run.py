@@ -69,7 +69,7 @@ def export(
         ArgumentError: no such layout, split or class, or DST holds something.
         StateError: another process is exporting to DST.
         MissingFileError: no dataset at `src`.
-        FormatError: the dataset is damaged, or a key or class name would lead out of DST.
+        FormatError: the dataset is damaged (ChecksumError: a tar or an image), or a key or class name would lead out of DST.
         ShardIOError: the operating system refused.
         UnsupportedError: "parquet", and PyArrow is not installed.
     """
@@ -82,6 +82,8 @@ def export(
     records = sum(map(len, chosen))
     with _staging(target) as folder, meter("exporting", records, progress) as shown:
         LAYOUTS[to](chosen, folder, shown)
+        for part in chosen:
+            part.check_tars()
     return records
 
 

@@ -227,6 +227,14 @@ void bind_dataset(py::module_& m) {
         return py::make_tuple(counts.records, counts.payload_bytes, errors);
       },
       py::arg("shard"), py::arg("tar_xxh3"));
+  m.def(
+      "check_tar",
+      [](const py::object& path, uint64_t tar_xxh3) {
+        const std::string tar = bytes_of(path);
+        const py::gil_scoped_release release;
+        check_tar(tar, tar_xxh3);
+      },
+      py::arg("path"), py::arg("tar_xxh3"));
 }
 
 void bind_pool(py::module_& m) {

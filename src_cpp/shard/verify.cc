@@ -19,6 +19,10 @@ void check_tar(const MappedFile& tar, uint64_t expected) {
 
 }  // namespace
 
+void check_tar(const std::string& path, uint64_t tar_xxh3) {
+  check_tar(MappedFile(path, MappedFile::Access::kScan), tar_xxh3);
+}
+
 VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
                           const std::function<void(const Error&)>& fault) {
   VerifyCounts counts;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "base/error.h"
 #include "shard/shard.h"
@@ -18,5 +19,9 @@ struct VerifyCounts {
 // whole tar against the manifest's. Reports each fault to `fault` and goes on where it can.
 VerifyCounts verify_shard(const ShardSpec& spec, uint64_t tar_xxh3,
                           const std::function<void(const Error&)>& fault);
+
+// Compares the whole tar with its hash, which alone covers what lies beside the payloads. Throws
+// Error{kChecksum}, and what MappedFile throws.
+void check_tar(const std::string& path, uint64_t tar_xxh3);
 
 }  // namespace fastinet

@@ -36,7 +36,9 @@ def write_split(
             except ValueError:
                 height = width = 0
             kind = "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
-            writer.add(key, "jpg", array, label, width=width, height=height, format=kind)
+            facts, problem = _core.examine(data, "none")
+            turned = 1 if problem else facts["orientation"]
+            writer.add(key, "jpg", array, label, width=width, height=height, orientation=turned, format=kind)
         s = writer.finish()
         shards.append(
             ShardInfo(

@@ -409,3 +409,23 @@ def test_a_link_in_the_place_where_an_export_is_made_is_not_followed(source: Pat
     (tmp_path / ".out.fastinet-export" / "link").symlink_to(precious)
     export(tmp_path / "data", tmp_path / "out")
     assert snapshot(precious).keys() == {"file", "folder", "folder/file"}
+
+
+@pytest.mark.parametrize("to", ["imagefolder", "webdataset"])
+@pytest.mark.parametrize("classes", [None, ["n00000001"]])
+def test_a_tar_whose_members_are_not_those_that_were_hashed_is_not_exported(
+    tmp_path: Path, to: str, classes: list[str] | None
+) -> None:
+    """Payloads have hashes of their own; labels and annotations beside them have the tar's alone."""
+    split = write_split(tmp_path / "data", jpeg_items(4))
+    tar = split / "data-000000.tar"
+    data = bytearray(tar.read_bytes())
+    with tarfile.open(tar) as archive:
+        label = next(member for member in archive if member.name == "n00000001/image 1.cls")
+    assert data[label.offset_data : label.offset_data + 1] == b"1"
+    data[label.offset_data] = ord("2")
+    tar.write_bytes(data)
+    with pytest.raises(errors.ChecksumError, match=r"data-000000\.tar: shard is damaged") as caught:
+        export(split, tmp_path / "out", to=to, classes=classes)
+    assert caught.value.path == str(tar)
+    assert nothing_written(tmp_path, "data")

@@ -483,7 +483,7 @@ def test_the_same_name_in_two_splits_is_the_same_key_in_both(tmp_path: Path) -> 
     report = convert(tmp_path / "src", tmp_path / "dst")
     for split, data in (("train", small_jpeg(1)), ("val", small_jpeg(2))):
         assert members(tmp_path / "dst" / split / f"{split}-000000.tar")["a/x.jpg"] == data
-        assert not report.splits[split].notes
+        assert report.splits[split].notes == {"one class only": ["a"]}
 
 
 def test_names_that_differ_only_in_case_are_kept_and_named(tmp_path: Path) -> None:
