@@ -189,12 +189,12 @@ def _index_tar(
             record = replace(record, image=None, problem="an earlier record has the same key")
         if record.image is None:
             if on_bad == "fail":
-                raise bad_record(str(tar), record, "; on_bad='skip' leaves it out")
+                raise bad_record(str(tar), record, "; --on-bad skip (on_bad=) leaves it out")
             left_out.append((key, record.problem))
             continue
         facts, problem = _core.examine(writer.read(*record.image), check)
         if problem and on_bad == "fail":
-            raise DecodeError(f"{tar}: record {key}: {problem}; on_bad='skip' leaves it out",
+            raise DecodeError(f"{tar}: record {key}: {problem}; --on-bad skip (on_bad=) leaves it out",
                               path=str(tar), key=key)  # fmt: skip
         if problem and on_bad == "skip":
             left_out.append((key, problem))

@@ -69,7 +69,8 @@ def export(
         ArgumentError: no such layout, split or class, or DST holds something.
         StateError: another process is exporting to DST.
         MissingFileError: no dataset at `src`.
-        FormatError: the dataset is damaged (ChecksumError: a tar or an image), or a key or class name would lead out of DST.
+        ChecksumError: a tar or an image is damaged.
+        FormatError: the dataset is damaged otherwise, or a key or class name would lead out of DST.
         ShardIOError: the operating system refused.
         UnsupportedError: "parquet", and PyArrow is not installed.
     """
