@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from fastinet.conversion.stored import StoredRecord
 from fastinet.conversion.voc import BoxSet
 from fastinet.dataset import Dataset
-from fastinet.errors import UnsupportedError
+from fastinet.errors import FormatError, UnsupportedError
 from fastinet.exporting.chosen import Chosen, class_of, file_name_of, folders_of
 from fastinet.progress import Meter
 
@@ -24,6 +24,7 @@ _GROUP_BYTES = 32 << 20
 _FILE_BYTES = 500 * 10**6
 _COMPRESSION = {"image.bytes": "none", "image.path": "snappy", "label": "snappy"}
 _BOX_FIELDS = ("label", "xmin", "ymin", "xmax", "ymax", "flags")
+_MAX_FLAGS = 2**31 - 1  # that the column holds
 
 
 class _Columns(NamedTuple):
@@ -140,6 +141,15 @@ def _boxes(stored: StoredRecord) -> dict[str, Any] | None:
     if stored.record.boxes_size is None:
         return None
     width, height = stored.record.boxes_size
+    odd = next((flags for *_, flags in stored.record.boxes if flags > _MAX_FLAGS), None)
+    if odd is not None:
+        record = stored.record
+        expected = f"at most {_MAX_FLAGS}"
+        raise FormatError(
+            f"{record.shard}: record {record.index} ({record.key}): flags of a box: expected {expected}, "
+            f"found {odd}",
+            path=record.shard, record=record.index, key=record.key, expected=expected, found=str(odd),
+        )  # fmt: skip
     rows = [dict(zip(_BOX_FIELDS, box, strict=True)) for box in stored.record.boxes]
     return {"width": width, "height": height, "rows": rows}
 

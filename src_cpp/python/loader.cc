@@ -21,6 +21,7 @@
 #include "python/bind.h"
 #include "python/gil.h"
 #include "python/image.h"
+#include "python/text.h"
 
 namespace py = pybind11;
 
@@ -309,7 +310,9 @@ py::dict stats_of(PyLoader& self) {
   d["delivered"] = s.delivered;
   d["skipped"] = s.skipped;
   d["substituted"] = s.substituted;
-  d["reasons"] = s.reasons;
+  py::list reasons;
+  for (const std::string& reason : s.reasons) reasons.append(text(reason));  // keys in them are bytes
+  d["reasons"] = std::move(reasons);
   d["decoded_fast"] = s.decode.fast;
   d["decoded_turbo"] = s.decode.turbo;
   d["decoded_foreign"] = s.decode.foreign;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import sys
 import tarfile
 from dataclasses import replace
@@ -429,3 +430,20 @@ def test_a_tar_whose_members_are_not_those_that_were_hashed_is_not_exported(
         export(split, tmp_path / "out", to=to, classes=classes)
     assert caught.value.path == str(tar)
     assert nothing_written(tmp_path, "data")
+
+
+def test_flags_of_boxes_that_no_column_holds_are_refused_by_record_and_key(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    folder = tmp_path / "data" / "train"
+    folder.mkdir(parents=True)
+    writer = _core.ShardWriter(str(folder / "train-000000.tar"), str(folder / "train-000000.idx"))
+    writer.add("a", "jpg", small_jpeg(1), 0, format="JPEG", boxes=(0, 0, [(0, 1, 1, 5, 5, 7)]))
+    s = writer.finish()
+    shard = ShardInfo("train-000000.tar", s["records"], s["bytes"], s["xxh3"], "train-000000.idx",
+                      s["index_bytes"], s["index_xxh3"])  # fmt: skip
+    manifest.write(folder, Manifest("train", (ClassInfo("c"),), (shard,)))
+    with pytest.raises(
+        errors.FormatError, match=r"record 0 \(a\): flags of a box: expected at most"
+    ) as caught:
+        export(folder, tmp_path / "out", to="parquet")
+    assert (caught.value.record, caught.value.found) == (0, str(2**31))

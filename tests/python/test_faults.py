@@ -53,6 +53,14 @@ def flip_byte(folder: Path, item: Item) -> None:
     tar.write_bytes(content)
 
 
+def test_a_reason_names_also_a_key_that_is_no_text(tmp_path: Path) -> None:
+    ((_, data, label),) = jpeg_items(1)
+    folder = write_split(tmp_path / "train", [("n/\udcff", data[:100], label)])
+    with fastinet.Loader(folder, 1, [T.Resize((8, 8))], on_error="skip") as loader:
+        assert [len(labels) for _, labels in loader] == [0]
+        assert "(n/\udcff)" in loader.stats["reasons"][0]
+
+
 def test_an_undecodable_image_is_raised_by_its_batch_and_named(undecodable: Path) -> None:
     with make(undecodable, threads=4) as loader:
         iterator = iter(loader)

@@ -138,9 +138,7 @@ def test_members_that_are_no_images_are_counted_and_reported(tmp_path: Path, jpe
 
 def test_what_is_no_image_is_handled_as_asked(tmp_path: Path, jpeg: bytes) -> None:
     path = write_tar(tmp_path / "x.tar", [("a.jpg", jpeg), ("b.jpg", b"not an image"), ("c.jpg", b"")])
-    with pytest.raises(
-        errors.DecodeError, match=r"x\.tar: record b: .*--on-bad skip \(on_bad=\) leaves"
-    ):
+    with pytest.raises(errors.DecodeError, match=r"x\.tar: record b: .*--on-bad skip \(on_bad=\) leaves"):
         index(tmp_path)
     assert sorted(f.name for f in tmp_path.iterdir()) == ["x.tar"]
     skipped = index(tmp_path, on_bad="skip")
