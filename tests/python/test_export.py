@@ -437,11 +437,15 @@ def test_flags_of_boxes_that_no_column_holds_are_refused_by_record_and_key(tmp_p
     folder = tmp_path / "data" / "train"
     folder.mkdir(parents=True)
     writer = _core.ShardWriter(str(folder / "train-000000.tar"), str(folder / "train-000000.idx"))
-    writer.add("a", "jpg", small_jpeg(1), 0, format="JPEG", boxes=(0, 0, [(0, 1, 1, 5, 5, 7)]))
+    writer.add("a", "jpg", small_jpeg(1), 0, format="JPEG", boxes=(60, 50, [(0, 1, 1, 5, 5, 7)]))
     s = writer.finish()
     shard = ShardInfo("train-000000.tar", s["records"], s["bytes"], s["xxh3"], "train-000000.idx",
                       s["index_bytes"], s["index_xxh3"])  # fmt: skip
     manifest.write(folder, Manifest("train", (ClassInfo("c"),), (shard,)))
+    forged = Forgery(folder)
+    at = forged.index.index(struct.pack("<6i", 0, 1, 1, 5, 5, 7)) + 20
+    forged.index[at : at + 4] = struct.pack("<I", 2**31)
+    forged.save()
     with pytest.raises(
         errors.FormatError, match=r"record 0 \(a\): flags of a box: expected at most"
     ) as caught:

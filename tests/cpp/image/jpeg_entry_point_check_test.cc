@@ -34,7 +34,7 @@ TEST(EntryPointCheck, EveryFalseBitOfAnEntryIsFoundByAScanAndByNothingLess) {
   ASSERT_GT(sound.size(), EntryPointView::kHeaderSize + EntryPointView::kPadding + 1);
   for (size_t at = EntryPointView::kHeaderSize; at + EntryPointView::kPadding + 1 < sound.size(); ++at) {
     std::vector<uint8_t> bytes = sound;
-    bytes[at] ^= 1 << (at % 8);
+    bytes[at] = static_cast<uint8_t>(bytes[at] ^ (1u << (at % 8)));
     const EntryPointFault fault = find_entry_point_fault(sample.file, bytes, true);
     EXPECT_TRUE(fault.problem.ends_with("is false")) << at;
     EXPECT_TRUE(fault.expected.starts_with("bit ")) << fault.expected;
