@@ -209,6 +209,8 @@ def _index_tar(
             told = values[-1] is not None
         unlabelled += not told
         boxes = boxes_of(fields.get("json"), str(tar), key)
+        if boxes is not None:
+            highest = max([highest, *(box_label for box_label, *_ in boxes[2])])
         writer.add(key, *record.image, label, boxes=boxes, **facts)
         taken.add(key)
     summary = writer.finish(os.fsencode(target))

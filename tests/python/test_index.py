@@ -201,3 +201,12 @@ def test_damaged_tars_are_typed_errors(tmp_path: Path, jpeg: bytes) -> None:
     tar.unlink()
     with pytest.raises(errors.MissingFileError, match=r"no \*\.tar here"):
         index(tmp_path)
+
+
+def test_classes_reach_to_the_labels_of_boxes(tmp_path: Path, jpeg: bytes) -> None:
+    boxes = b'{"boxes": {"width": 40, "height": 30, "rows": [[3, 1, 1, 5, 5, 0]]}}'
+    write_tar(tmp_path / "x.tar", [("a.jpg", jpeg), ("a.cls", b"1"), ("a.json", boxes)])
+    index(tmp_path / "x.tar")
+    assert [c.name for c in Dataset(tmp_path).classes] == ["0", "1", "2", "3"]
+    with pytest.raises(errors.ArgumentError, match="label 3 has no class: classes has 2 entries"):
+        index(tmp_path / "x.tar", classes=["dog", "cat"])

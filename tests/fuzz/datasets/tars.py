@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import random
 import struct
 import tarfile
@@ -83,17 +84,24 @@ def mutate(rng: random.Random, files: Files) -> Mutant:
     return Mutant(f"{name}: {what}; sealed", told, liar=True, must_tell=must_tell)
 
 
-def listing(data: bytes) -> list[tuple[object, ...]] | None:
-    """The members of a tar as Python sees them, and what is in those that are labels; None: it is refused."""
+def listing(data: bytes) -> list[list[tuple[object, ...]]] | None:
+    """The records of a tar as Python sees them; None: it is refused.
+
+    Of each run of members of one key: name, size, place (but of labels and annotations, which may come in any
+    order), and what is in a label.
+    """
     try:
         with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-            return [
-                (m.name, m.size, m.offset_data, m.isreg(),
-                 m.isreg() and m.name.endswith(".cls") and tar.extractfile(m).read())  # type: ignore[union-attr]
-                for m in tar
-            ]  # fmt: skip
+            runs = itertools.groupby(tar, lambda member: member.name.rpartition("/")[2].partition(".")[0])
+            return [sorted((_listed(tar, member) for member in run), key=repr) for _, run in runs]
     except (tarfile.TarError, ValueError, OverflowError, OSError):
         return None
+
+
+def _listed(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[object, ...]:
+    beside = member.isreg() and member.name.endswith((".cls", ".json"))
+    label = beside and member.name.endswith(".cls") and tar.extractfile(member).read()  # type: ignore[union-attr]
+    return member.name, member.size, None if beside else member.offset_data, member.isreg(), label
 
 
 def _matters(data: bytes, changed: bytes) -> bool:
