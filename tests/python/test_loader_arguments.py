@@ -82,6 +82,7 @@ def test_prefetch_windows_seeds_and_epochs(split: Path, number: int) -> None:
             with pytest.raises(ArgumentError, match=f"{name} must be an int "):
                 batches(split, **options)
     with fastinet.Loader(split, 4, [T.Resize((8, 8))]) as loader:
+        state = loader.state_dict()
         if 0 <= number < 2**32:
             loader.set_epoch(number)
             assert len(list(loader)) == 3
@@ -89,7 +90,7 @@ def test_prefetch_windows_seeds_and_epochs(split: Path, number: int) -> None:
             with pytest.raises(ArgumentError, match="epoch must be an int from 0 to 4294967295, not "):
                 loader.set_epoch(number)
         with pytest.raises(ArgumentError, match="position must be an int from 0 to 9, not "):
-            loader.load_state_dict({**loader.state_dict(), "position": number if abs(number) > 9 else 10})
+            loader.load_state_dict({**state, "position": number if abs(number) > 9 else 10})
 
 
 @pytest.mark.parametrize("threads", [-(2**70), -1, 0, 4097, 2**31, 2**40, 2**64, 10**400])
