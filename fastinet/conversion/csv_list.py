@@ -12,7 +12,7 @@ from typing import NamedTuple, TextIO
 
 from fastinet.conversion.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
 from fastinet.conversion.files import EXTENSIONS, file_sample, wrong_line
-from fastinet.conversion.imagefolder import SPLITS
+from fastinet.conversion.folder_tree import SPLITS
 from fastinet.conversion.keys import KeyMaker, inside
 from fastinet.conversion.source import Sample, Survey
 from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastinet import manifest
-from fastinet.conversion.imagefolder import SPLITS
+from fastinet.conversion.folder_tree import SPLITS
 from fastinet.conversion.source import Sample, Survey, Unreadable
 from fastinet.conversion.stored import stored_records
 from fastinet.conversion.voc import BoxSet

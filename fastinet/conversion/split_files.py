@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from fastinet.conversion.imagefolder import SPLITS
+from fastinet.conversion.folder_tree import SPLITS
 from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
 
 __all__ = ["choose_split", "find_files", "split_of"]
