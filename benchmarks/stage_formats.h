@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "image/output.h"
+#include "image/output/format.h"
 #include "stage_work.h"
 
 namespace fastinet {

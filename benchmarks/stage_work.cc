@@ -6,7 +6,7 @@
 #include <random>
 #include <utility>
 
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/scan.h"
 
 namespace fastinet {
 namespace {

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "image/geometry.h"
-#include "image/jpeg/entropy_decoder.h"
-#include "image/jpeg/entry_points.h"
-#include "image/jpeg/header.h"
-#include "image/survey.h"
+#include "image/codec/jpeg/entropy_decoder.h"
+#include "image/codec/jpeg/entry_points.h"
+#include "image/codec/jpeg/header.h"
+#include "image/codec/jpeg/survey.h"
 
 namespace fastinet {
 

@@ -1,13 +1,13 @@
 #include <algorithm>
 #include <memory>
 
-#include "image/aligned_buffer.h"
-#include "image/dispatch.h"
-#include "image/jpeg/baseline_decoder.h"
-#include "image/jpeg/color_convert.h"
-#include "image/jpeg/idct.h"
-#include "image/jpeg/scan.h"
-#include "image/jpeg/upsample.h"
+#include "base/aligned_buffer.h"
+#include "image/codec/blocks/color.h"
+#include "image/codec/blocks/idct.h"
+#include "image/codec/blocks/upsample.h"
+#include "image/codec/jpeg/baseline_decoder.h"
+#include "image/codec/jpeg/scan.h"
+#include "simd/level.h"
 #include "stages.h"
 
 namespace fastinet {

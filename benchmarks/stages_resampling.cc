@@ -2,17 +2,17 @@
 #include <memory>
 #include <random>
 
-#include "image/dispatch.h"
-#include "image/output_writer.h"
-#include "image/resample_coefficients.h"
-#include "image/resample_kernels.h"
+#include "image/output/writer.h"
+#include "image/resample/coefficients.h"
+#include "image/resample/kernels.h"
+#include "simd/level.h"
 #include "stage_formats.h"
 #include "stages.h"
 
 namespace fastinet {
 namespace {
 
-constexpr int kBatchRows = 16;  // as resample.cc takes them
+constexpr int kBatchRows = 16;  // as resampler.cc takes them
 
 // Pixels to work on, as they lie behind the decoder: three planes. Their values do not matter to the time.
 struct Source {

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "image/turbo_decoder.h"
+#include "image/codec/turbo/decoder.h"
 #include "stages.h"
 
 namespace fastinet {

@@ -1,10 +1,10 @@
 #include <memory>
 #include <stdexcept>
 
-#include "image/decoder.h"
-#include "image/dispatch.h"
-#include "image/resample.h"
-#include "image/turbo_decoder.h"
+#include "image/codec/decoder.h"
+#include "image/codec/turbo/decoder.h"
+#include "image/resample/resampler.h"
+#include "simd/level.h"
 #include "stage_formats.h"
 #include "stages.h"
 

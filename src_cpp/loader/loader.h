@@ -1,6 +1,6 @@
 // START HERE. From an order of records to finished batches: threads take samples, write each straight into
 // its slot of a pooled batch buffer, and batches come out in order. What a sample is, the SampleReader knows
-// (shard_reader.h); which record comes when, order.h and partition.h; this file and run.h are the machinery
+// (record_reader.h); which record comes when, order.h and partition.h; this file and run.h are the machinery
 // between them.
 #pragma once
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "loader/random.h"
+#include "base/random.h"
 
 namespace fastinet {
 

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "image/decoder.h"
+#include "augment/boxes.h"
+#include "base/random.h"
+#include "image/codec/decoder.h"
 #include "image/geometry.h"
-#include "loader/box_transform.h"
-#include "loader/random.h"
 
 namespace fastinet {
 

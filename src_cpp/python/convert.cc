@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "image/probe.h"
+#include "convert/extent_reader.h"
+#include "convert/shard_builder.h"
+#include "image/codec/probe.h"
 #include "python/bind.h"
 #include "python/boxes.h"
-#include "python/extent_reader.h"
 #include "python/image.h"
-#include "python/shard_builder.h"
 #include "python/text.h"
 
 namespace py = pybind11;

@@ -1,11 +1,10 @@
-#include "image/dispatch.h"
-
 #include <pybind11/stl.h>
 
 #include <string>
 #include <vector>
 
 #include "python/bind.h"
+#include "simd/level.h"
 
 namespace py = pybind11;
 

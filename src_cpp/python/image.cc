@@ -13,7 +13,7 @@
 #include <tuple>
 
 #include "base/error.h"
-#include "image/probe.h"
+#include "image/codec/probe.h"
 #include "python/bind.h"
 
 namespace py = pybind11;

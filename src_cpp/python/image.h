@@ -2,7 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "image/decoder.h"
+#include "image/codec/decoder.h"
 
 namespace fastinet::python {
 

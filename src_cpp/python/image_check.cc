@@ -5,10 +5,10 @@
 #include <utility>
 #include <vector>
 
-#include "image/jpeg/entry_point_check.h"
-#include "image/probe.h"
+#include "convert/examination.h"
+#include "image/codec/jpeg/entry_point_check.h"
+#include "image/codec/probe.h"
 #include "python/bind.h"
-#include "python/image_facts.h"
 #include "python/text.h"
 #include "shard/dataset.h"
 

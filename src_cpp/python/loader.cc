@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "loader/shard_reader.h"
+#include "loader/record_reader.h"
 #include "python/bind.h"
 #include "python/gil.h"
 #include "python/image.h"

@@ -1,6 +1,4 @@
 // The resampler alone, on an array instead of a JPEG: for tests against Pillow and torch.
-#include "image/resample.h"
-
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "image/resample/resampler.h"
 #include "python/bind.h"
 
 namespace py = pybind11;

@@ -20,10 +20,10 @@
 #include "shard/dataset.h"
 #include "shard/index_writer.h"
 #include "shard/key.h"
-#include "shard/output_file.h"
 #include "shard/shard_pool.h"
-#include "shard/shard_writer.h"
 #include "shard/verify.h"
+#include "shard/writer.h"
+#include "storage/output_file.h"
 
 namespace py = pybind11;
 

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "python/bind.h"
 #include "python/text.h"
-#include "shard/mapped_file.h"
-#include "shard/tar_scan.h"
+#include "shard/tar/scan.h"
+#include "storage/mapped_file.h"
 
 namespace py = pybind11;
 

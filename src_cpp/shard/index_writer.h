@@ -6,10 +6,10 @@
 #include <string>
 #include <string_view>
 
-#include "shard/mapped_file.h"
-#include "shard/shard_writer.h"
 #include "shard/sidecar_builder.h"
-#include "shard/tar_scan.h"
+#include "shard/tar/scan.h"
+#include "shard/writer.h"
+#include "storage/mapped_file.h"
 
 namespace fastinet {
 

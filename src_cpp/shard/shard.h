@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-#include "shard/mapped_file.h"
 #include "shard/record.h"
 #include "shard/sidecar.h"
+#include "storage/mapped_file.h"
 
 namespace fastinet {
 

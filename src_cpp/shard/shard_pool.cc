@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "shard/bus_error.h"
+#include "storage/bus_error.h"
 
 namespace fastinet {
 namespace {

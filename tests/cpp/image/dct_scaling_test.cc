@@ -4,11 +4,11 @@
 #include <cstring>
 #include <random>
 
-#include "image/jpeg/baseline_decoder.h"
-#include "image/jpeg/idct_reduced.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/blocks/idct_reduced.h"
+#include "image/codec/jpeg/baseline_decoder.h"
+#include "image/codec/jpeg/scan.h"
+#include "image/codec/turbo/decoder.h"
 #include "image/jpeg_oracle.h"
-#include "image/turbo_decoder.h"
 
 namespace fastinet::jpeg {
 namespace {

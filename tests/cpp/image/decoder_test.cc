@@ -1,4 +1,4 @@
-#include "image/decoder.h"
+#include "image/codec/decoder.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "image/probe.h"
+#include "image/codec/probe.h"
 #include "jpeg_files.h"
 #include "jpeg_samples.h"
 

@@ -2,8 +2,8 @@
 #include <string>
 
 #include "gtest/gtest.h"
-#include "image/jpeg/baseline_decoder.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/baseline_decoder.h"
+#include "image/codec/jpeg/scan.h"
 #include "image/jpeg_oracle.h"
 #include "image/jpeg_samples.h"
 

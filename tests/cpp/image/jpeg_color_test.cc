@@ -1,8 +1,8 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "image/jpeg/color_convert.h"
-#include "image/jpeg/upsample.h"
+#include "image/codec/blocks/color.h"
+#include "image/codec/blocks/upsample.h"
 #include "image/jpeg_oracle.h"
 
 namespace fastinet::jpeg {

@@ -4,8 +4,8 @@
 #include <random>
 #include <stdexcept>
 
-#include "image/jpeg/entropy_decoder.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/entropy_decoder.h"
+#include "image/codec/jpeg/scan.h"
 #include "image/jpeg_oracle.h"
 #include "image/jpeg_samples.h"
 

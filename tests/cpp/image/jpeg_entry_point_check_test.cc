@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "image/jpeg/entry_point_check.h"
-#include "image/jpeg/entry_points.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/entry_point_check.h"
+#include "image/codec/jpeg/entry_points.h"
+#include "image/codec/jpeg/scan.h"
 #include "image/jpeg_files.h"
 
 namespace fastinet::jpeg {

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "image/jpeg/entropy_decoder.h"
-#include "image/jpeg/entry_points.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/entropy_decoder.h"
+#include "image/codec/jpeg/entry_points.h"
+#include "image/codec/jpeg/scan.h"
 #include "image/jpeg_oracle.h"
 #include "image/jpeg_samples.h"
 

@@ -2,8 +2,8 @@
 
 #include <random>
 
-#include "image/jpeg/half_scan.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/half_scan.h"
+#include "image/codec/jpeg/scan.h"
 #include "image/jpeg_oracle.h"
 #include "image/jpeg_samples.h"
 

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "image/jpeg/header.h"
+#include "image/codec/jpeg/header.h"
 #include "image/jpeg_oracle.h"
 #include "image/jpeg_samples.h"
 

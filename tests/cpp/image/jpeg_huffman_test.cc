@@ -3,7 +3,7 @@
 #include <numeric>
 #include <random>
 
-#include "image/jpeg/huffman.h"
+#include "image/codec/jpeg/huffman.h"
 
 namespace fastinet::jpeg {
 namespace {

@@ -2,7 +2,7 @@
 #include <random>
 
 #include "gtest/gtest.h"
-#include "image/jpeg/idct.h"
+#include "image/codec/blocks/idct.h"
 #include "image/jpeg_oracle.h"
 
 namespace fastinet::jpeg {

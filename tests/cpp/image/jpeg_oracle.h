@@ -5,8 +5,8 @@
 #include <random>
 #include <vector>
 
-#include "image/dispatch.h"
-#include "image/jpeg/entropy_decoder.h"
+#include "image/codec/jpeg/entropy_decoder.h"
+#include "simd/level.h"
 
 namespace fastinet::jpeg::oracle {
 

@@ -2,7 +2,7 @@
 #include <random>
 
 #include "gtest/gtest.h"
-#include "image/jpeg/upsample.h"
+#include "image/codec/blocks/upsample.h"
 #include "image/jpeg_oracle.h"
 
 namespace fastinet::jpeg {

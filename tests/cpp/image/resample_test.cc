@@ -1,7 +1,5 @@
 // The vector kernels against the scalar reference, the bounds that they keep, and the regions asked for.
 // Pillow and torch are the oracles of tests/python/test_resample.py.
-#include "image/resample.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -12,8 +10,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "image/dispatch.h"
-#include "image/resample_coefficients.h"
+#include "image/resample/coefficients.h"
+#include "image/resample/resampler.h"
+#include "simd/level.h"
 
 namespace fastinet {
 namespace {

@@ -1,5 +1,3 @@
-#include "image/turbo_decoder.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 #include <new>
 #include <random>
 
+#include "image/codec/turbo/decoder.h"
 #include "jpeg_files.h"
 
 namespace fastinet {

@@ -7,7 +7,7 @@
 #include <set>
 #include <tuple>
 
-#include "loader/random.h"
+#include "base/random.h"
 
 namespace fastinet {
 namespace {

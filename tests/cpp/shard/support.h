@@ -18,7 +18,7 @@
 #include "base/hash.h"
 #include "shard/dataset.h"
 #include "shard/format.h"
-#include "shard/shard_writer.h"
+#include "shard/writer.h"
 
 namespace fastinet::test {
 

@@ -1,11 +1,10 @@
-#include "shard/tar_scan.h"
-
 #include <gtest/gtest.h>
 
 #include <cstring>
 
 #include "shard/support.h"
-#include "shard/tar_header.h"
+#include "shard/tar/header.h"
+#include "shard/tar/scan.h"
 
 namespace fastinet {
 namespace {

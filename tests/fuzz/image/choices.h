@@ -5,8 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "image/dispatch.h"
 #include "image/geometry.h"
+#include "simd/level.h"
 
 namespace fastinet::fuzz {
 

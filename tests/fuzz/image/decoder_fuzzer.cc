@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "choices.h"
-#include "image/decoder.h"
-#include "image/probe.h"
+#include "image/codec/decoder.h"
+#include "image/codec/probe.h"
 
 namespace {
 

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "choices.h"
-#include "image/jpeg/baseline_decoder.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/baseline_decoder.h"
+#include "image/codec/jpeg/scan.h"
 // clang-format off: jpeglib.h needs <cstdio> before it
 #include <jerror.h>
 #include <jpeglib.h>

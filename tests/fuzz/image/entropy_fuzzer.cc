@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "choices.h"
-#include "image/jpeg/entropy_decoder.h"
-#include "image/jpeg/half_scan.h"
-#include "image/jpeg/scan.h"
+#include "image/codec/jpeg/entropy_decoder.h"
+#include "image/codec/jpeg/half_scan.h"
+#include "image/codec/jpeg/scan.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <cstring>
 #include <vector>
 
-#include "image/jpeg/entry_points.h"
+#include "image/codec/jpeg/entry_points.h"
 
 namespace {
 

@@ -2,8 +2,8 @@
 // behind them rely on.
 #include <cstdlib>
 
-#include "image/jpeg/header.h"
-#include "image/jpeg/huffman.h"
+#include "image/codec/jpeg/header.h"
+#include "image/codec/jpeg/huffman.h"
 
 namespace {
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "base/error.h"
-#include "shard/tar_header.h"
-#include "shard/tar_scan.h"
+#include "shard/tar/header.h"
+#include "shard/tar/scan.h"
 
 namespace {
 

@@ -1,0 +1,290 @@
+#include "image/resample/resampler.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "base/aligned_buffer.h"
+#include "image/output/writer.h"
+#include "image/resample/coefficients.h"
+#include "image/resample/kernels.h"
+#include "simd/level.h"
+
+namespace fastinet {
+namespace {
+
+// Source rows that the horizontal pass does at once, so that its tables are loaded once for all of them and
+// the rows stay in the first-level cache until the vertical pass has read them.
+constexpr int kBatchRows = 16;
+
+std::atomic<bool> heights_may_come_first{true};
+
+// The part of the view inside of the resized crop, and how it becomes the sample: `left` and `top` zero
+// columns and rows, then the resampled ones, then zeros.
+struct Plan {
+  int crop_top = 0, crop_left = 0;  // of the source's first sample, in the image at 1/scale
+  Axis columns;
+  Axis rows;
+  int left = 0;
+  int top = 0;
+
+  // Pillow's ImagingResampleInner; see follow_pillow().
+  bool vertical_first() const {
+    if (!heights_may_come_first) return false;
+    const int64_t fewer_rows = int64_t{rows.in} - rows.out;
+    const int64_t fewer_columns = int64_t{columns.in} - columns.out;
+    return rows.resampled() && columns.resampled() && fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
+  }
+  bool empty() const { return columns.outputs() <= 0 || rows.outputs() <= 0; }
+};
+
+// The samples at 1/scale that [begin, end) touches, and where in them it begins and ends.
+void place(int begin, int end, int scale, int* first, Axis* axis) {
+  *first = begin / scale;
+  const int last = (end + scale - 1) / scale;
+  axis->in = last - *first;
+  axis->begin = static_cast<double>(begin) / scale - *first;
+  axis->beyond = last - static_cast<double>(end) / scale;
+}
+
+Plan make_plan(const Geometry& g, int scale) {
+  Plan plan;
+  plan.columns = {.out = g.size.width,
+                  .first = std::max(0, g.view.left),
+                  .last = std::min(g.size.width, g.view.right()),
+                  .reversed = g.flip,
+                  .interpolation = g.interpolation};
+  plan.rows = {.out = g.size.height,
+               .first = std::max(0, g.view.top),
+               .last = std::min(g.size.height, g.view.bottom()),
+               .interpolation = g.interpolation};
+  place(g.crop.left, g.crop.right(), scale, &plan.crop_left, &plan.columns);
+  place(g.crop.top, g.crop.bottom(), scale, &plan.crop_top, &plan.rows);
+  plan.left = g.flip ? g.view.right() - plan.columns.last : plan.columns.first - g.view.left;
+  plan.top = plan.rows.first - g.view.top;
+  return plan;
+}
+
+// One pass: the coefficients of its axis, remembered from sample to sample.
+struct Pass {
+  Axis axis;
+  Coefficients coefficients;
+  PackedCoefficients packed;
+
+  void prepare(const Axis& wanted, void (*pack)(const Coefficients&, PackedCoefficients*)) {
+    if (wanted == axis) return;
+    compute_coefficients(wanted, &coefficients);
+    pack(coefficients, &packed);
+    axis = wanted;
+  }
+};
+
+}  // namespace
+
+void follow_pillow(int major_version) { heights_may_come_first = major_version >= 13; }
+
+Rect source_region(const Geometry& geometry, int scale) {
+  const Plan plan = make_plan(geometry, scale);
+  if (plan.empty()) return {};
+  const Interval x = source_interval(plan.columns);
+  const Interval y = source_interval(plan.rows);
+  return {plan.crop_top + y.begin, plan.crop_left + x.begin, y.end - y.begin, x.end - x.begin};
+}
+
+struct Resampler::Impl {
+  explicit Impl(const OutputFormat& format) : kernels(&resample_kernels()), writer(format) {}
+
+  void run(const Planes& planes, const Geometry& geometry, void* out);
+
+ private:
+  using Row = std::array<const uint8_t*, 3>;
+
+  void resample_columns(int end);
+  Row source_row(int source);
+  Row side_by_side(const uint8_t* first) const;
+  Row resample_rows(int output);
+  Row resample_rows_first(int output);
+  void list_taps(int output, const uint8_t* column);
+  Row pad(const Row& finished);
+  uint8_t* ring_row(int source) { return ring.data() + (source & (ring_rows - 1)) * ring_stride; }
+
+  const ResampleKernels* kernels;
+  OutputWriter writer;
+  Pass columns, rows;
+
+  // State of one run. Rows are numbered within the crop.
+  Plan plan;
+  int channels = 3;
+  int width = 0;  // resampled columns
+  int view_width = 0;
+  bool vertical_first = false;
+  bool through_ring = false;             // the columns are resampled or reversed
+  std::array<const uint8_t*, 3> origin;  // of the crop's sample (0, 0)
+  ptrdiff_t stride = 0;
+  int done = 0;       // rows below this one are in the ring
+  int rows_end = 0;   // rows below this one will be needed
+  int ring_rows = 0;  // a power of two
+  ptrdiff_t ring_stride = 0;
+  AlignedBuffer<uint8_t> ring;       // horizontally resampled rows, the channels of a row side by side
+  AlignedBuffer<uint8_t> tall;       // vertical first: a batch of finished rows before their horizontal pass
+  AlignedBuffer<uint8_t> row;        // one resampled row, likewise
+  AlignedBuffer<uint8_t> padded;     // one row with its zero columns, likewise, then a row of zeros
+  std::vector<const uint8_t*> taps;  // the rows that one output row reads
+};
+
+void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* out) {
+  plan = make_plan(geometry, planes.scale);
+  view_width = geometry.view.width;
+  writer.start({geometry.view.height, geometry.view.width}, out);
+  const uint8_t* zeros = nullptr;
+  if (plan.empty() || plan.columns.outputs() < geometry.view.width ||
+      plan.rows.outputs() < geometry.view.height) {
+    padded.reserve(static_cast<size_t>(view_width) * 4);
+    std::memset(padded.data(), 0, static_cast<size_t>(view_width) * 4);
+    zeros = padded.data() + static_cast<size_t>(view_width) * 3;
+  }
+  if (plan.empty()) {
+    for (int y = 0; y < geometry.view.height; ++y) writer.write_row(y, {zeros, zeros, zeros});
+    writer.finish();
+    return;
+  }
+
+  channels = planes.channels;
+  width = plan.columns.outputs();
+  stride = planes.stride;
+  for (int c = 0; c < 3; ++c) {
+    origin[c] = planes.plane[c] + (plan.crop_top - planes.region.top) * stride +
+                (plan.crop_left - planes.region.left);
+  }
+  if (plan.rows.resampled()) rows.prepare(plan.rows, kernels->pack_vertical);
+  vertical_first = plan.vertical_first();
+  through_ring = plan.columns.resampled() || plan.columns.reversed;
+  if (through_ring) {
+    columns.prepare(plan.columns, kernels->pack_horizontal);
+    const Interval needed = source_interval(plan.rows);
+    done = vertical_first ? 0 : needed.begin;
+    rows_end = vertical_first ? plan.rows.outputs() : needed.end;
+    const int in_use = plan.rows.resampled() && !vertical_first ? rows.coefficients.stride : 1;
+    ring_rows = static_cast<int>(std::bit_ceil(static_cast<unsigned>(in_use + kBatchRows)));
+    ring_stride = static_cast<ptrdiff_t>(width) * channels + kRowPadding;
+    ring.reserve(static_cast<size_t>(ring_rows) * ring_stride);
+  }
+  row.reserve(static_cast<size_t>(width) * channels + kRowPadding);
+
+  for (int y = 0; y < geometry.view.height; ++y) {
+    const int output = y - plan.top;
+    if (output < 0 || output >= plan.rows.outputs()) {
+      writer.write_row(y, {zeros, zeros, zeros});
+      continue;
+    }
+    const Row finished = vertical_first          ? resample_rows_first(output)
+                         : plan.rows.resampled() ? resample_rows(output)
+                                                 : source_row(plan.rows.first + output);
+    writer.write_row(y, width < view_width ? pad(finished) : finished);
+  }
+  writer.finish();
+}
+
+// Fills the ring up to row `end`, in batches.
+void Resampler::Impl::resample_columns(int end) {
+  while (done < end) {
+    int batch = std::min(kBatchRows, rows_end - done);
+    batch = std::min(batch, ring_rows - (done & (ring_rows - 1)));
+    for (int c = 0; c < channels; ++c) {
+      kernels->horizontal(columns.packed, origin[c] + done * stride, stride, batch,
+                          ring_row(done) + static_cast<ptrdiff_t>(c) * width, ring_stride);
+    }
+    done += batch;
+  }
+}
+
+// The three planes of a row before the vertical pass, from the first column that is wanted.
+Resampler::Impl::Row Resampler::Impl::source_row(int source) {
+  if (!through_ring) {
+    const ptrdiff_t offset = source * stride + plan.columns.first;
+    return {origin[0] + offset, origin[1] + offset, origin[2] + offset};
+  }
+  resample_columns(source + 1);
+  return side_by_side(ring_row(source));
+}
+
+// The three planes of a row whose channels lie side by side.
+Resampler::Impl::Row Resampler::Impl::side_by_side(const uint8_t* first) const {
+  if (channels == 1) return {first, first, first};
+  return {first, first + width, first + 2 * static_cast<ptrdiff_t>(width)};
+}
+
+Resampler::Impl::Row Resampler::Impl::resample_rows(int output) {
+  if (through_ring) {
+    const int begin = rows.coefficients.begin[output];
+    const int count = rows.coefficients.count[output];
+    resample_columns(begin + count);
+    taps.resize(rows.coefficients.stride + kRowsBeyond);
+    for (int k = 0; k < static_cast<int>(taps.size()); ++k)
+      taps[k] = ring_row(begin + std::min(k, count - 1));
+    kernels->vertical(rows.packed, output, taps.data(), width * channels, row.data());
+  } else {
+    for (int c = 0; c < channels; ++c) {
+      list_taps(output, origin[c] + plan.columns.first);
+      kernels->vertical(rows.packed, output, taps.data(), width,
+                        row.data() + static_cast<ptrdiff_t>(c) * width);
+    }
+  }
+  return side_by_side(row.data());
+}
+
+// The same with the passes in the other order; `done` counts output rows.
+Resampler::Impl::Row Resampler::Impl::resample_rows_first(int output) {
+  if (output == done) {
+    const Interval x = source_interval(plan.columns);
+    const ptrdiff_t tall_stride = x.end + kRowPadding;
+    const int batch = std::min({kBatchRows, rows_end - done, ring_rows - (done & (ring_rows - 1))});
+    tall.reserve(static_cast<size_t>(tall_stride) * kBatchRows);
+    for (int c = 0; c < channels; ++c) {
+      for (int i = 0; i < batch; ++i) {
+        list_taps(done + i, origin[c] + x.begin);
+        kernels->vertical(rows.packed, done + i, taps.data(), x.end - x.begin,
+                          tall.data() + i * tall_stride + x.begin);
+      }
+      kernels->horizontal(columns.packed, tall.data(), tall_stride, batch,
+                          ring_row(done) + static_cast<ptrdiff_t>(c) * width, ring_stride);
+    }
+    done += batch;
+  }
+  return side_by_side(ring_row(output));
+}
+
+// The source rows that output row `output` reads, at the column to which `column` points in row 0.
+void Resampler::Impl::list_taps(int output, const uint8_t* column) {
+  const int begin = rows.coefficients.begin[output];
+  const int last = rows.coefficients.count[output] - 1;
+  taps.resize(rows.coefficients.stride + kRowsBeyond);
+  for (int k = 0; k < static_cast<int>(taps.size()); ++k)
+    taps[k] = column + (begin + std::min(k, last)) * stride;
+}
+
+// The row between its zero columns.
+Resampler::Impl::Row Resampler::Impl::pad(const Row& finished) {
+  Row result;
+  for (int c = 0; c < 3; ++c) {
+    uint8_t* const to = padded.data() + static_cast<ptrdiff_t>(c) * view_width;
+    std::memcpy(to + plan.left, finished[c], width);
+    result[c] = to;
+  }
+  return result;
+}
+
+Resampler::Resampler(const OutputFormat& format) : impl_(std::make_unique<Impl>(format)) {}
+Resampler::~Resampler() = default;
+Resampler::Resampler(Resampler&&) noexcept = default;
+Resampler& Resampler::operator=(Resampler&&) noexcept = default;
+
+void Resampler::run(const Planes& planes, const Geometry& geometry, void* out) {
+  impl_->run(planes, geometry, out);
+}
+
+}  // namespace fastinet
