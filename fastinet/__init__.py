@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fastinet.dataset import Dataset
-from fastinet.decode import decode
-from fastinet.loader import Loader
+from fastinet.dataset.dataset import Dataset
+from fastinet.images.decode import decode
+from fastinet.loading.loader import Loader
 
 if TYPE_CHECKING:
-    from fastinet.benchmarking import bench as bench
+    from fastinet.benchmarking.run import bench as bench
     from fastinet.conversion import convert as convert
     from fastinet.exporting import export as export
     from fastinet.inspection import inspect as inspect

@@ -19,11 +19,11 @@ from typing import Any, Literal
 import numpy as np
 
 from fastinet import _core
-from fastinet.dataset import Dataset
-from fastinet.decode import decode
-from fastinet.epoch import Work
+from fastinet.dataset.dataset import Dataset
 from fastinet.errors import ArgumentError, FastinetError, UnsupportedError
-from fastinet.loader import Loader as _NumpyLoader
+from fastinet.images.decode import decode
+from fastinet.loading.epoch import Work
+from fastinet.loading.loader import Loader as _NumpyLoader
 
 __all__ = ["Loader"]
 

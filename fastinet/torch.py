@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from fastinet import _core, ranks
-from fastinet.epoch import Work
 from fastinet.errors import UnsupportedError
-from fastinet.loader import Loader as _NumpyLoader
+from fastinet.loading.epoch import Work
+from fastinet.loading.loader import Loader as _NumpyLoader
 
 try:
     import torch

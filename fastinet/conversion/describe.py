@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastinet.conversion.source import Source
-from fastinet.manifest import ClassInfo
-from fastinet.wordnet import WordNet
+from fastinet.conversion.sources.base import Source
+from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.wordnet import WordNet
 
 __all__ = ["Description", "describe"]
 

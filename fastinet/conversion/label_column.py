@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastinet.columns import Kind, PackedColumn
-from fastinet.conversion.fields import NUMBERS
+from fastinet.format.columns import Kind, PackedColumn
+from fastinet.format.fields import NUMBERS
 
 __all__ = ["packed"]
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from fastinet.conversion.sorting import sorted_on_disk
-from fastinet.conversion.source import Extent, Sample, Streamed
+from fastinet.conversion.sources.base import Sample, Streamed
 from fastinet.errors import ArgumentError
+from fastinet.storage.extent import Extent
 
 __all__ = ["ShardLimits", "ShardPlan", "cut", "local_digest", "shuffled"]
 

@@ -11,31 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastinet import __version__, manifest
-from fastinet.columns import files_of
+from fastinet import __version__
 from fastinet.conversion.checks import CHECKS, Check
-from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
 from fastinet.conversion.describe import Description, describe
-from fastinet.conversion.detect import open_source
-from fastinet.conversion.engine import Engine, open_engine
-from fastinet.conversion.fields import DEFAULT, Fields
+from fastinet.conversion.engines.local import Engine, open_engine
 from fastinet.conversion.label_column import packed
-from fastinet.conversion.layout import (
-    REPORT,
-    complete_splits,
-    foreign_entries,
-    is_complete,
-    owned_files,
-    remove_surplus,
-    shard_name,
-)
-from fastinet.conversion.names import FILE as NAMES
-from fastinet.conversion.official_sums import checked_sums
 from fastinet.conversion.plan import ShardLimits, ShardPlan, cut, shuffled
-from fastinet.conversion.reencode import Reencoding
-from fastinet.conversion.report import ConversionReport, SplitReport
-from fastinet.conversion.source import Source
-from fastinet.conversion.store import Store, is_url, open_store
+from fastinet.conversion.sources.base import Source
+from fastinet.conversion.sources.class_order import InOrder, read_class_order, text_order_remark
+from fastinet.conversion.sources.detect import open_source
+from fastinet.conversion.sources.with_boxes import WithBoxes
 from fastinet.conversion.tally import Tally, digest_of_plans
 from fastinet.conversion.task import (
     POLICIES,
@@ -44,11 +29,27 @@ from fastinet.conversion.task import (
     ShardTask,
     WriteSettings,
 )
-from fastinet.conversion.with_boxes import WithBoxes
 from fastinet.conversion.workspace import Workspace, to_json
-from fastinet.dataset_files import parse_json
 from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
+from fastinet.format import manifest
+from fastinet.format.columns import files_of
+from fastinet.format.fields import DEFAULT, Fields
+from fastinet.format.layout import (
+    REPORT,
+    complete_splits,
+    foreign_entries,
+    is_complete,
+    owned_files,
+    remove_surplus,
+    shard_name,
+)
+from fastinet.format.names import FILE as NAMES
+from fastinet.format.report import ConversionReport, SplitReport
+from fastinet.imagenet.official_sums import checked_sums
+from fastinet.images.reencode import Reencoding
 from fastinet.progress import Meter, meter
+from fastinet.storage.files import parse_json
+from fastinet.storage.store import Store, is_url, open_store
 
 __all__ = ["convert"]
 
@@ -89,7 +90,7 @@ def convert(
 
     Args:
         src: folder of images, folder with ImageNet's archives or one of them (or a
-            :class:`fastinet.conversion.source.Source`).
+            :class:`fastinet.conversion.sources.base.Source`).
         dst: folder for the dataset; new, empty, or holding an interrupted run of this same conversion. Or a
             URL of an object store that fsspec knows, such as ``s3://bucket/imagenet``; two runs at once into
             one such place are not held apart (``remote_store.py``): the earlier one stops with StateError.

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastinet.conversion.layout import shard_name
-from fastinet.conversion.names import renamed
-from fastinet.conversion.report import SplitReport, most_examples
 from fastinet.conversion.task import ShardResult
-from fastinet.manifest import ShardInfo
+from fastinet.format.layout import shard_name
+from fastinet.format.manifest import ShardInfo
+from fastinet.format.names import renamed
+from fastinet.format.report import SplitReport, most_examples
 
 __all__ = ["Tally", "digest_of_plans"]
 

@@ -9,13 +9,14 @@ from typing import Any, Literal, get_args
 
 from fastinet import _core
 from fastinet.conversion.checks import Check
-from fastinet.conversion.names import names_of
 from fastinet.conversion.plan import ShardPlan, local_digest
-from fastinet.conversion.reencode import Reencoding
-from fastinet.conversion.source import Extent, Sample, Streamed
-from fastinet.conversion.store import Store
+from fastinet.conversion.sources.base import Sample, Streamed
 from fastinet.conversion.workspace import note_name, to_json
 from fastinet.errors import DecodeError, FastinetError, FormatError
+from fastinet.format.names import names_of
+from fastinet.images.reencode import Reencoding
+from fastinet.storage.extent import Extent
+from fastinet.storage.store import Store
 
 __all__ = [
     "POLICIES",

@@ -18,9 +18,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from fastinet.conversion.store import JOURNAL, Store
-from fastinet.dataset_files import wrong
 from fastinet.errors import FormatError
+from fastinet.storage.files import wrong
+from fastinet.storage.store import JOURNAL, Store
 
 __all__ = ["Workspace", "note_name", "to_json"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.conversion.stored import StoredRecord, stored_records
-from fastinet.dataset import Dataset, shard_specs
+from fastinet.dataset.dataset import Dataset, shard_specs
+from fastinet.dataset.stored import StoredRecord, stored_records
 from fastinet.errors import FormatError
 
 __all__ = ["Chosen", "class_of", "component", "file_name_of", "folders_of", "write_file"]

@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from fastinet.conversion.stored import StoredRecord
-from fastinet.conversion.voc import BoxSet
-from fastinet.dataset import Dataset
+from fastinet.dataset.dataset import Dataset
+from fastinet.dataset.stored import StoredRecord
 from fastinet.errors import FormatError, UnsupportedError
 from fastinet.exporting.chosen import Chosen, class_of, file_name_of, folders_of
+from fastinet.format.boxset import BoxSet
 from fastinet.progress import Meter
 
 __all__ = ["write_parquet"]

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastinet import manifest
-from fastinet.conversion.store import os_errors
-from fastinet.dataset import Dataset, find_split
-from fastinet.dataset_files import is_there
+from fastinet.dataset.dataset import Dataset, find_split
 from fastinet.errors import ArgumentError, StateError
 from fastinet.exporting.chosen import Chosen
 from fastinet.exporting.image_folder import write_image_folder
 from fastinet.exporting.parquet import write_parquet
 from fastinet.exporting.webdataset import write_webdataset
+from fastinet.format import manifest
 from fastinet.progress import Meter, meter
+from fastinet.storage.files import is_there
+from fastinet.storage.store import os_errors
 
 __all__ = ["LAYOUTS", "export"]
 

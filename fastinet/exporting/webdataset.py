@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from fastinet import _core
-from fastinet.conversion.fields import Fields
-from fastinet.conversion.tar_records import records_of
-from fastinet.dataset import Dataset, shard_specs
+from fastinet.dataset.dataset import Dataset, shard_specs
 from fastinet.errors import FormatError
 from fastinet.exporting.chosen import Chosen, write_file
+from fastinet.format.fields import Fields
+from fastinet.format.tar_records import records_of
 from fastinet.progress import Meter
 
 __all__ = ["write_webdataset"]

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from rich.console import RenderableType
 
-from fastinet.dataset import Dataset
+from fastinet.dataset.dataset import Dataset
+from fastinet.format.manifest import ClassInfo
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
-from fastinet.manifest import ClassInfo
 
 __all__ = ["BoxFacts", "ColumnFacts", "Inspection", "Oddity", "SplitFacts"]
 
@@ -232,12 +232,12 @@ class Inspection:
             ArgumentError: `images` is negative.
             ShardIOError: the file cannot be written.
         """
-        from fastinet.inspection.page import write
+        from fastinet.views.inspection.page import write
 
         return write(self, file, images, progress)
 
     def __rich__(self) -> RenderableType:
-        from fastinet.inspection.terminal import render
+        from fastinet.views.inspection.terminal import render
 
         return render(self)
 

@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import columns, manifest
-from fastinet.columns import StoredColumn
-from fastinet.dataset import Dataset, find_split
-from fastinet.dataset_files import is_there
+from fastinet.dataset.dataset import Dataset, find_split
 from fastinet.errors import ArgumentError, FormatError
+from fastinet.format import columns, manifest
+from fastinet.format.columns import StoredColumn
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
 from fastinet.inspection.oddities import (
@@ -28,6 +27,7 @@ from fastinet.inspection.oddities import (
 )
 from fastinet.inspection.sampling import Choice
 from fastinet.progress import Meter, meter
+from fastinet.storage.files import is_there
 
 __all__ = ["inspect"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.conversion.layout import REPORT
-from fastinet.conversion.names import read_names
-from fastinet.conversion.report import SplitReport
-from fastinet.dataset_files import is_there, read_json
 from fastinet.errors import FormatError
+from fastinet.format.layout import REPORT
+from fastinet.format.names import read_names
+from fastinet.format.report import SplitReport
+from fastinet.storage.files import is_there, read_json
 
 __all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "meaning_of", "read_report"]
 

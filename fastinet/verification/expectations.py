@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from fastinet.errors import ExpectationError
-from fastinet.verification.display import some
 from fastinet.verification.report import Comparison, DuplicateGroup, DuplicateReport, SplitContents
+from fastinet.views.verification import some
 
 __all__ = ["broken_expectations"]
 

@@ -17,10 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.conversion.keys import kept_key
-from fastinet.conversion.tar_records import IMAGE_EXTENSIONS
 from fastinet.errors import ArgumentError, FastinetError, FormatError
-from fastinet.manifest import Manifest
+from fastinet.format.keys import kept_key
+from fastinet.format.manifest import Manifest
+from fastinet.format.tar_records import IMAGE_EXTENSIONS
 
 __all__ = ["LabelRule", "Sidecar", "check_boxes", "check_keys", "check_members"]
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fastinet.decode import decode
+from fastinet.images.decode import decode
 
 __all__ = ["hash_thumbnails", "thumbnail"]
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.dataset import shard_specs
-from fastinet.manifest import Manifest
+from fastinet.dataset.dataset import shard_specs
+from fastinet.format.manifest import Manifest
 from fastinet.verification.report import ImageRef
 
 __all__ = ["Fingerprints", "Records", "Split"]

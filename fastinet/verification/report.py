@@ -223,7 +223,7 @@ class VerifyReport:
         return {"ok": self.ok} | told
 
     def __rich__(self) -> RenderableType:
-        from fastinet.verification.display import rendered
+        from fastinet.views.verification import rendered
 
         return rendered(self)
 

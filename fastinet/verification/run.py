@@ -11,10 +11,11 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal
 
-from fastinet import manifest, published
 from fastinet.cpus import available_cpus
-from fastinet.dataset import find_split
+from fastinet.dataset.dataset import find_split
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError
+from fastinet.format import manifest
+from fastinet.imagenet import published
 from fastinet.progress import meter
 from fastinet.verification.duplicate_keys import repeated_keys
 from fastinet.verification.duplicates import find_exact, find_perceptual

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fastinet import _core, columns, manifest
-from fastinet.columns import Column
-from fastinet.conversion.layout import REPORT
-from fastinet.conversion.names import FILE as NAMES
-from fastinet.conversion.names import read_names
-from fastinet.conversion.report import SplitReport
-from fastinet.dataset import hierarchy_of, shard_specs
-from fastinet.dataset_files import is_there, read_json, wrong
+from fastinet import _core
+from fastinet.dataset.dataset import hierarchy_of, shard_specs
 from fastinet.errors import FastinetError, FormatError
+from fastinet.format import columns, manifest
+from fastinet.format.columns import Column
+from fastinet.format.layout import REPORT
+from fastinet.format.names import FILE as NAMES
+from fastinet.format.names import read_names
+from fastinet.format.report import SplitReport
+from fastinet.storage.files import is_there, read_json, wrong
 from fastinet.verification.records import Split
 
 __all__ = ["split_problems"]

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import manifest
-from fastinet.dataset_files import wrong
 from fastinet.errors import FormatError
-from fastinet.manifest import ClassInfo
-from fastinet.published import PublishedSplit
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.published import PublishedSplit
+from fastinet.storage.files import wrong
 from fastinet.verification.records import Split
 from fastinet.verification.report import ClassBalance, ClassCount, Comparison, ImageRef, SplitContents
 

@@ -40,7 +40,7 @@ Check parse_check(const std::string& name) {
 // fastinet.conversion.judge.judge. Takes the GIL.
 Verdict ask_pillow(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
-  const py::object ask = py::module_::import("fastinet.conversion.judge").attr("judge");
+  const py::object ask = py::module_::import("fastinet.images.judge").attr("judge");
   const py::object answer = ask(to_python(payload));
   if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
   const auto [width, height, orientation, mode] = answer.cast<std::tuple<int, int, int, std::string>>();
@@ -50,7 +50,7 @@ Verdict ask_pillow(std::span<const uint8_t> payload) {
 // fastinet.conversion.normalise.to_rgb_jpeg. Takes the GIL.
 Normalised normalise(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
-  const py::object convert = py::module_::import("fastinet.conversion.normalise").attr("to_rgb_jpeg");
+  const py::object convert = py::module_::import("fastinet.images.normalise").attr("to_rgb_jpeg");
   const py::object answer = convert(to_python(payload));
   if (py::isinstance<py::str>(answer)) return {.refusal = bytes_of(answer)};
   return {.jpeg = answer.cast<std::string>()};

@@ -29,7 +29,7 @@ Bytes bytes_of(const ByteArray& data) { return {data.data(), static_cast<size_t>
 // SystemExit) passes through.
 py::object ask_pillow(const EncodedImage& image) {
   try {
-    const py::object decode_image = py::module_::import("fastinet._pillow").attr("decode");
+    const py::object decode_image = py::module_::import("fastinet.images.pillow").attr("decode");
     return decode_image(to_python(image.data), image.apply_orientation);
   } catch (const py::error_already_set& error) {
     if (error.matches(PyExc_MemoryError)) throw std::bad_alloc();

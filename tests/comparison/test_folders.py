@@ -14,7 +14,7 @@ from images import SHARED
 from torchvision.datasets import ImageFolder, ImageNet, imagenet
 
 import fastinet
-from fastinet.conversion.devkit import Devkit
+from fastinet.imagenet.devkit import Devkit
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz"
 

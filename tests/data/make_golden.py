@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
-from fastinet import _core, manifest
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import _core
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 FOLDER = Path(__file__).parent / "golden-v1"
 # An 8x8 gray JPEG; kept as bytes, so that no encoder's version matters.

@@ -10,7 +10,8 @@ from pathlib import Path
 from images import encode, photo
 from PIL import Image
 
-from fastinet.conversion.source import Extent, Source
+from fastinet.conversion.sources.base import Source
+from fastinet.storage.extent import Extent
 
 TORCHVISION_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import xxhash
 
-from fastinet import manifest
+from fastinet.format import manifest
 
 KEYS, ENTRY_POINTS, BOXES = 1, 2, 3
 _FIELDS = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import object_store  # registers its URLs wherever these samples go
 
 from fastinet.conversion import Sample, Survey
-from fastinet.manifest import ClassInfo
+from fastinet.format.manifest import ClassInfo
 
 __all__ = ["Gated", "GatedSource", "object_store"]
 

@@ -10,8 +10,9 @@ import images
 import numpy as np
 from PIL import Image
 
-from fastinet import _core, manifest
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import _core
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 Item = tuple[str, bytes, int]
 

@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 from folders import members, small_jpeg, snapshot, write_tree
 
-from fastinet import cli, convert, errors, manifest
+from fastinet import cli, convert, errors
+from fastinet.format import manifest
 
 BAD = b"no image at all"
 

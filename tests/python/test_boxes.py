@@ -14,10 +14,11 @@ import pytest
 from folders import small_jpeg, write_tree
 from PIL import Image
 
-from fastinet import Dataset, Loader, _core, boxes, convert, errors
+from fastinet import Dataset, Loader, _core, convert, errors
 from fastinet import transforms as T  # noqa: N812
-from fastinet.conversion.voc import BoxSet, parse_voc
-from fastinet.index import index
+from fastinet.conversion.index import index
+from fastinet.format.boxset import BoxSet, parse_voc
+from fastinet.loading import boxes
 
 LABELS = {"n1": 0, "n2": 1}
 VAL = images.SHARED / "imagenet-val-boxes"

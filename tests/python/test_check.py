@@ -15,11 +15,12 @@ from PIL import Image
 from test_index import write_tar
 
 import fastinet
-import fastinet.conversion.judge
-from fastinet import Dataset, _core, cli, convert, decode, errors, manifest
+import fastinet.images.judge
+from fastinet import Dataset, _core, cli, convert, decode, errors
 from fastinet.conversion import SplitReport
-from fastinet.dataset import shard_specs
-from fastinet.index import index
+from fastinet.conversion.index import index
+from fastinet.dataset.dataset import shard_specs
+from fastinet.format import manifest
 
 Check = Literal["fast", "full", "none"]
 CHECKED: tuple[Check, ...] = ("fast", "full")
@@ -179,13 +180,13 @@ def test_a_full_check_has_pillow_decode_every_image_and_a_fast_one_only_what_it_
     assert _pillow_takes(warned)
     write_tree(tmp_path / "src", files)
     asked: list[bytes] = []
-    real = fastinet.conversion.judge.judge
+    real = fastinet.images.judge.judge
 
     def judge(data: bytes) -> object:
         asked.append(data)
         return real(data)
 
-    monkeypatch.setattr(fastinet.conversion.judge, "judge", judge)
+    monkeypatch.setattr(fastinet.images.judge, "judge", judge)
     _converted(tmp_path, check="fast")
     assert set(asked) == {files["b/warned.jpg"], files["b/png.jpg"]}
     asked.clear()

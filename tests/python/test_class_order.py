@@ -11,10 +11,11 @@ import pytest
 from click.testing import CliRunner
 from folders import members, small_jpeg, snapshot, write_tree
 
-from fastinet import Dataset, cli, convert, errors, manifest
-from fastinet.conversion.class_order import InOrder, read_class_order, text_order_remark
-from fastinet.conversion.detect import open_source
-from fastinet.manifest import ClassInfo
+from fastinet import Dataset, cli, convert, errors
+from fastinet.conversion.sources.class_order import InOrder, read_class_order, text_order_remark
+from fastinet.conversion.sources.detect import open_source
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo
 
 XML = b"""<annotation><size><width>64</width><height>48</height></size>
 <object><name>b</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object>

@@ -16,11 +16,11 @@ from wordnet_files import CLASSES, EDGES, WORDS, write_wordnet
 
 from fastinet import Dataset, Loader, convert, errors
 from fastinet.cli import cli
-from fastinet.hierarchy import Hierarchy
-from fastinet.manifest import ClassInfo
-from fastinet.selection import find_classes
+from fastinet.dataset.hierarchy import Hierarchy
+from fastinet.dataset.selection import find_classes
+from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.wordnet import WordNet
 from fastinet.transforms import Resize
-from fastinet.wordnet import WordNet
 
 META = images.SHARED / "imagenet-meta"
 needs_meta = pytest.mark.skipif(not META.is_dir(), reason="the real metadata is not here")

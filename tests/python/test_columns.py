@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 from folders import small_jpeg, snapshot, write_tree
 
-from fastinet import Dataset, Loader, columns, convert, errors
+from fastinet import Dataset, Loader, convert, errors
 from fastinet.cli import cli
+from fastinet.format import columns
 from fastinet.transforms import Resize
 
 NAMES = ("d", "b", "e", "a", "c")  # of files, in the dataset's order; classes n1 and n2

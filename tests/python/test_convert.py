@@ -13,9 +13,10 @@ from folders import members, small_jpeg, snapshot, write_tree
 from images import encode, photo
 from PIL import Image
 
-from fastinet import Dataset, errors, manifest
+from fastinet import Dataset, errors
 from fastinet.conversion import ImageFolder, convert
-from fastinet.conversion.reencode import Reencoding
+from fastinet.format import manifest
+from fastinet.images.reencode import Reencoding
 
 
 @pytest.fixture(scope="session")

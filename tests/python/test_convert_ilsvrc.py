@@ -17,9 +17,10 @@ from folders import members, small_jpeg, write_tree
 from images import SHARED, encode, shared_files
 from PIL import Image
 
-from fastinet import Dataset, cli, errors, manifest
+from fastinet import Dataset, cli, errors
 from fastinet.conversion import convert
-from fastinet.conversion.detect import open_source
+from fastinet.conversion.sources.detect import open_source
+from fastinet.format import manifest
 
 KIT = "ILSVRC2012_devkit_t12.tar.gz"
 TRUTH = [1, 2, 3, 1]

@@ -9,7 +9,7 @@ import pytest
 from folders import listed, torchvision_folder, write_tree
 
 from fastinet import errors
-from fastinet.conversion.imagefolder import ImageFolder
+from fastinet.conversion.sources.imagefolder import ImageFolder
 
 
 def test_samples_come_in_torchvisions_order_with_its_labels(tmp_path: Path) -> None:

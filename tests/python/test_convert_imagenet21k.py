@@ -11,10 +11,11 @@ from click.testing import CliRunner
 from folders import members, small_jpeg, write_tree
 from images import SHARED
 
-from fastinet import Dataset, cli, errors, manifest
+from fastinet import Dataset, cli, errors
 from fastinet.conversion import convert
-from fastinet.conversion.detect import open_source
-from fastinet.conversion.imagenet21k import read_class_list
+from fastinet.conversion.sources.detect import open_source
+from fastinet.conversion.sources.imagenet21k import read_class_list
+from fastinet.format import manifest
 
 ORDER = (CLASSES[2], CLASSES[0], CLASSES[1])  # of the members: not sorted
 

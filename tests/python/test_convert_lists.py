@@ -8,7 +8,7 @@ import pytest
 from folders import small_jpeg, write_tree
 
 from fastinet import Dataset, convert, errors
-from fastinet.conversion.detect import open_source
+from fastinet.conversion.sources.detect import open_source
 
 KAGGLE_XML = """<annotation><size><width>64</width><height>48</height></size><object><name>n02</name>
 <bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""

@@ -13,10 +13,12 @@ import pytest
 from folders import small_jpeg, write_tree
 
 import fastinet
-from fastinet import errors, manifest
-from fastinet.conversion import convert, scratch
-from fastinet.conversion.remote_store import RemoteStore
-from fastinet.conversion.store import open_store
+from fastinet import errors
+from fastinet.conversion import convert
+from fastinet.format import manifest
+from fastinet.storage import scratch
+from fastinet.storage.remote import RemoteStore
+from fastinet.storage.store import open_store
 
 URL = "objects://bucket/imagenet"
 

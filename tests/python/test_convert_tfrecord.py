@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tfrecords import Value, classic, example, frame, write_records
 
 from fastinet import Dataset, convert, errors
-from fastinet.conversion.tf_example import parse_example
-from fastinet.conversion.tfrecord_file import RawRecord, read_records
+from fastinet.conversion.sources.tf_example import parse_example
+from fastinet.conversion.sources.tfrecord_file import RawRecord, read_records
 
 pytest.importorskip("google_crc32c")
 pytest.importorskip("google.protobuf")

@@ -14,7 +14,7 @@ from folders import members, small_jpeg, snapshot, write_tree
 from wordnet_files import write_wordnet
 
 from fastinet import Dataset, convert, errors
-from fastinet.conversion.detect import open_source
+from fastinet.conversion.sources.detect import open_source
 
 JPEGS = [small_jpeg(i) for i in range(6)]
 

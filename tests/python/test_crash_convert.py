@@ -12,8 +12,8 @@ from folders import small_jpeg, snapshot, write_tree
 
 from fastinet import errors
 from fastinet.conversion import convert
-from fastinet.conversion.store import open_store
 from fastinet.conversion.workspace import Workspace
+from fastinet.storage.store import open_store
 
 # Runs `fastinet convert`, and sends itself a signal at the n-th event: a record written, a shard about to be
 # begun, a note, report, manifest or settings about to be written, the journal about to be removed. Prints the
@@ -23,7 +23,7 @@ import os, signal, sys
 from fastinet import cli
 from fastinet import progress
 from fastinet.conversion import task, workspace
-from fastinet.conversion.local_store import LocalStore
+from fastinet.storage.local import LocalStore
 at, number = int(sys.argv.pop(1)), signal.Signals[sys.argv.pop(1)]
 events = 0
 def strikes(function):

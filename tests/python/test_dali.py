@@ -15,7 +15,6 @@ from PIL import Image
 
 import fastinet
 import fastinet.dali
-import fastinet.loader
 from fastinet import transforms as T  # noqa: N812
 from fastinet.errors import ArgumentError, DecodeError, UnsupportedError
 
@@ -38,7 +37,7 @@ def both(split: Path, transform: Any, **options: Any) -> tuple[list[Any], list[A
     options = {"shuffle": True, "seed": 5, "threads": 2, "columns": COLUMNS, **options}
     with (
         fastinet.dali.Loader(split, 4, transform, device="cpu", **options) as ours,
-        fastinet.loader.Loader(split, 4, transform, **options) as core,
+        fastinet.Loader(split, 4, transform, **options) as core,
     ):
         return list(ours), list(core)
 
@@ -216,7 +215,7 @@ def test_the_gpu_gives_the_order_and_nearly_the_pixels_of_the_core(split: Path, 
     options: dict[str, Any] = {"shuffle": True, "seed": 5, "threads": 2, "columns": ("image", "index")}
     with (
         fastinet.dali.Loader(split, 4, transform, **options) as ours,
-        fastinet.loader.Loader(split, 4, transform, **options) as core,
+        fastinet.Loader(split, 4, transform, **options) as core,
     ):
         for (images, indices), (expected, expected_indices) in zip(ours, core, strict=True):
             assert images.is_cuda

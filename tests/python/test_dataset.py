@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import webdataset
 
-from fastinet import _core, errors, manifest
+from fastinet import _core, errors
 from fastinet.dataset import Dataset
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 
 def payload(i: int) -> bytes:

@@ -19,9 +19,10 @@ from folders import small_jpeg, write_tree
 from wordnet_files import write_wordnet
 
 import fastinet
-from fastinet import Dataset, _core, columns, convert, errors, export, inspect
-from fastinet.dataset_files import parse_json, read_bytes, read_json
-from fastinet.index import index
+from fastinet import Dataset, _core, convert, errors, export, inspect
+from fastinet.conversion.index import index
+from fastinet.format import columns
+from fastinet.storage.files import parse_json, read_bytes, read_json
 
 FILES = ("dataset.json", "columns.json", "names.json", "report.json")
 HUGE = (0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 10**300, 1e300, 0.5, True, None, "", "x" * 5000)

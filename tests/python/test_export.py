@@ -22,9 +22,10 @@ from splits import jpeg_items, write_split
 from tfrecords import classic, write_records
 from wordnet_files import write_wordnet
 
-from fastinet import Dataset, _core, convert, errors, export, manifest
-from fastinet.index import index
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import Dataset, _core, convert, errors, export
+from fastinet.conversion.index import index
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 NAMES = (
     "a/1.JPEG",

@@ -209,7 +209,7 @@ def test_a_workers_unforeseen_exception_reaches_the_consumer(
 
     from PIL import Image
 
-    import fastinet._pillow
+    import fastinet.images.pillow
 
     def fail(*_: Any) -> Any:
         raise RuntimeError("the decoder broke")
@@ -222,7 +222,7 @@ def test_a_workers_unforeseen_exception_reaches_the_consumer(
     with make(folder) as loader:
         assert records(loader) == list(range(10))
         assert loader.stats["decoded_foreign"] == 1
-    monkeypatch.setattr(fastinet._pillow, "decode", fail)
+    monkeypatch.setattr(fastinet.images.pillow, "decode", fail)
     with (
         make(folder, threads=3) as loader,
         pytest.raises(errors.DecodeError, match="the decoder broke") as caught,
@@ -281,7 +281,7 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch(good: Path, tmp_path: Path) -> Non
     done = run_script(
         f"""
         import io
-        import fastinet._pillow
+        import fastinet.images.pillow
         from PIL import Image
         sys.path[:0] = {[str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]!r}
         from pathlib import Path
@@ -289,7 +289,7 @@ def test_ctrl_c_interrupts_a_wait_for_a_batch(good: Path, tmp_path: Path) -> Non
         stream = io.BytesIO()
         Image.new("RGB", (40, 40)).save(stream, "PNG")
         folder = str(write_split(Path({str(tmp_path)!r}) / "train", [("png", stream.getvalue(), 0)]))
-        fastinet._pillow.decode = lambda *a: time.sleep(5) or "slow"
+        fastinet.images.pillow.decode = lambda *a: time.sleep(5) or "slow"
         threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
         begin = time.monotonic()
         try:

@@ -11,10 +11,10 @@ import pytest
 from folders import listed, torchvision_folder, write_tree
 
 from fastinet import errors
-from fastinet.conversion.detect import open_source
-from fastinet.conversion.files import is_noise
-from fastinet.conversion.folder_tree import read_tree
-from fastinet.conversion.imagefolder import ImageFolder
+from fastinet.conversion.sources.detect import open_source
+from fastinet.conversion.sources.folder_tree import read_tree
+from fastinet.conversion.sources.imagefolder import ImageFolder
+from fastinet.format.file_kinds import is_noise
 
 CLASSES = ("n01440764", "n02102040")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fastinet import _core, errors, manifest
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import _core, errors
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 SAMPLE = Manifest(
     "train",

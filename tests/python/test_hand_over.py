@@ -15,8 +15,8 @@ from splits import jpeg_items, write_split
 
 import fastinet
 from fastinet import transforms as T  # noqa: N812
-from fastinet.epoch import Epoch, Work
 from fastinet.errors import ArgumentError, DecodeError, StateError
+from fastinet.loading.epoch import Epoch, Work
 
 COUNT = 22
 SIZE = 4  # of a batch
@@ -120,7 +120,7 @@ def test_a_batch_whose_column_could_not_be_made_is_the_next_one_after_resuming(
             boxes = loader._boxes
             monkeypatch.setattr(loader, "_boxes", lambda batch: fault(boxes(batch)))
         else:
-            monkeypatch.setitem(fastinet.loader._COLUMNS, "label", lambda batch: fault(batch.labels))
+            monkeypatch.setitem(fastinet.loading.loader._COLUMNS, "label", lambda batch: fault(batch.labels))
         exactly_once(loader, MemoryError, "no room for a column")
 
 

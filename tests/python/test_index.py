@@ -14,8 +14,8 @@ from images import sample_jpeg
 from PIL import Image
 
 from fastinet import decode, errors
+from fastinet.conversion.index import index
 from fastinet.dataset import Dataset
-from fastinet.index import index
 
 
 def png(width: int = 20, height: int = 10) -> bytes:

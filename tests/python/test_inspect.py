@@ -21,7 +21,7 @@ import fastinet
 from fastinet import errors
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.sampling import Choice
-from fastinet.inspection.wording import share, size_of
+from fastinet.views.inspection.wording import share, size_of
 
 
 def image(width: int, height: int, kind: str = "JPEG", mode: str = "RGB", **options: object) -> bytes:
@@ -130,7 +130,7 @@ def test_boxes_are_measured_against_the_image_of_their_annotation(odd: Path) -> 
 def test_an_indexed_dataset_is_inspected_without_what_only_a_conversion_knows(
     odd: Path, tmp_path: Path
 ) -> None:
-    from fastinet.index import index
+    from fastinet.conversion.index import index
 
     index(odd / "train", tmp_path / "indexed", on_bad="keep")
     facts = fastinet.inspect(tmp_path / "indexed").splits["train"]
@@ -246,7 +246,7 @@ def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) 
 
 
 def test_a_dataset_without_records_or_classes_is_inspected(tmp_path: Path) -> None:
-    from fastinet import manifest
+    from fastinet.format import manifest
 
     (tmp_path / "train").mkdir()
     manifest.write(tmp_path / "train", manifest.Manifest("train", (), ()))
@@ -285,7 +285,7 @@ def test_the_command_prints_the_facts_and_writes_them_as_json(
 def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
     from splits import jpeg_items, write_split
 
-    from fastinet import manifest
+    from fastinet.format import manifest
 
     folder = write_split(tmp_path / "train", jpeg_items(3, classes=2), classes=2)
     written = manifest.read(folder)

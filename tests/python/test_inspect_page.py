@@ -191,7 +191,7 @@ def test_the_command_writes_the_page_and_names_what_it_could_not_show(
 
 
 def test_a_dataset_without_hierarchy_words_or_records_has_a_page(tmp_path: Path) -> None:
-    from fastinet import manifest
+    from fastinet.format import manifest
 
     (tmp_path / "empty").mkdir()
     manifest.write(tmp_path / "empty", manifest.Manifest("empty", (), ()))

@@ -13,7 +13,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 jax = pytest.importorskip("jax", reason="the adapter for JAX needs JAX")
 
 import fastinet.jax  # noqa: E402
-import fastinet.loader  # noqa: E402
+import fastinet.loading.loader  # noqa: E402
 from fastinet import transforms as T  # noqa: E402, N812
 from fastinet.errors import ArgumentError  # noqa: E402
 
@@ -26,7 +26,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_arrays_hold_what_numpys_hold_and_stay_as_they_are(split: Path) -> None:
-    with fastinet.loader.Loader(split, 4, TRAIN, shuffle=True, seed=1, layout="NHWC", threads=2) as loader:
+    with fastinet.Loader(split, 4, TRAIN, shuffle=True, seed=1, layout="NHWC", threads=2) as loader:
         expected = [(images.copy(), labels) for images, labels in loader]
     with fastinet.jax.Loader(split, 4, TRAIN, shuffle=True, seed=1, threads=2) as loader:
         batches = list(loader)  # all kept: no array may change when later batches are decoded

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastinet.conversion.keys import Distinct, KeyMaker, inside, kept_key
-from fastinet.conversion.split_files import choose_split, split_of
+from fastinet.conversion.sources.split_files import choose_split, split_of
 from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.format.keys import Distinct, KeyMaker, inside, kept_key
 
 
 @given(st.lists(st.sampled_from(["a", "a~2", "a~3", "b", "é", "%2E"]), max_size=40))

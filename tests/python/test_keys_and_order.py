@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from fastinet import errors
-from fastinet.conversion import keys, sorting
-from fastinet.conversion.keys import KeyMaker
+from fastinet.conversion import sorting
+from fastinet.format import keys
+from fastinet.format.keys import KeyMaker
 
 
 def test_keys_stay_unique_even_where_all_hashes_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

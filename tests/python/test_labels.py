@@ -18,9 +18,9 @@ from tfrecords import write_records
 
 from fastinet import Dataset, Loader, convert, errors, transforms
 from fastinet.cli import cli
-from fastinet.conversion.fields import class_of
+from fastinet.conversion.index import index
 from fastinet.conversion.label_column import packed
-from fastinet.index import index
+from fastinet.format.fields import class_of
 
 JPEGS = [small_jpeg(i) for i in range(4)]
 KEPT = "values that are no class can be kept as a column: --labels-as NAME"

@@ -11,8 +11,8 @@ from folders import small_jpeg, snapshot, write_tree
 from fastinet import errors
 from fastinet.conversion import ImageFolder, convert
 from fastinet.conversion.plan import ShardLimits, cut
-from fastinet.conversion.store import open_store
 from fastinet.conversion.task import ShardTask, WriteSettings, execute
+from fastinet.storage.store import open_store
 
 
 @pytest.fixture

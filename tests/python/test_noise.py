@@ -10,7 +10,8 @@ from archives import tar_of, tar_of_tars, write
 from folders import small_jpeg
 
 from fastinet.conversion import convert
-from fastinet.conversion.files import images_in, is_noise
+from fastinet.conversion.sources.files import images_in
+from fastinet.format.file_kinds import is_noise
 
 APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        "
 

@@ -14,8 +14,9 @@ from folders import members, small_jpeg, snapshot, write_tree
 from images import SHARED, photo, shared_files
 from PIL import Image
 
-from fastinet import Dataset, cli, convert, decode, errors, manifest
-from fastinet.conversion.normalise import to_rgb_jpeg
+from fastinet import Dataset, cli, convert, decode, errors
+from fastinet.format import manifest
+from fastinet.images.normalise import to_rgb_jpeg
 
 SIZE = (60, 40)
 

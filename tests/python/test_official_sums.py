@@ -12,8 +12,9 @@ from folders import small_jpeg
 from images import SHARED
 
 from fastinet import cli, errors
-from fastinet.conversion import convert, official_sums
-from fastinet.conversion.official_sums import OFFICIAL_MD5, checked_sums, md5_of
+from fastinet.conversion import convert
+from fastinet.imagenet import official_sums
+from fastinet.imagenet.official_sums import OFFICIAL_MD5, checked_sums, md5_of
 
 TRAIN = "ILSVRC2012_img_train.tar"
 VAL = "ILSVRC2012_img_val.tar"

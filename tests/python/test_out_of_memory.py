@@ -19,11 +19,12 @@ from splits import write_split
 from test_index import write_tar
 
 import fastinet
-from fastinet import _core, _pillow, convert, decode, errors
+from fastinet import _core, convert, decode, errors
 from fastinet import transforms as T  # noqa: N812
-from fastinet.conversion.normalise import to_rgb_jpeg
-from fastinet.conversion.reencode import Reencoding
-from fastinet.index import index
+from fastinet.conversion.index import index
+from fastinet.images import pillow as _pillow
+from fastinet.images.normalise import to_rgb_jpeg
+from fastinet.images.reencode import Reencoding
 
 
 def _png(seed: int = 1, width: int = 40, height: int = 30) -> bytes:

@@ -16,7 +16,8 @@ from folders import small_jpeg, write_tree
 from images import photo
 from PIL import GifImagePlugin, Image, ImageFile, PngImagePlugin
 
-from fastinet import _core, _pillow, convert, decode, errors
+from fastinet import _core, convert, decode, errors
+from fastinet.images import pillow as _pillow
 
 
 def _encoded(format: str, width: int = 90, height: int = 70, **options: Any) -> bytes:

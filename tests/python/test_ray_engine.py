@@ -21,9 +21,9 @@ from gated import GatedSource, object_store
 
 from fastinet import errors
 from fastinet.conversion import Extent, Sample, Survey, convert
-from fastinet.conversion.engine import open_engine
-from fastinet.conversion.ray_engine import RayEngine, _work
-from fastinet.manifest import ClassInfo
+from fastinet.conversion.engines.local import open_engine
+from fastinet.conversion.engines.ray import RayEngine, _work
+from fastinet.format.manifest import ClassInfo
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: conversion on a cluster is unproven here")
 

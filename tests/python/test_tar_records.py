@@ -19,11 +19,11 @@ from webdataset.tariterators import group_by_keys, tar_file_iterator
 
 from fastinet import Dataset, _core, convert, errors
 from fastinet.cli import cli
-from fastinet.conversion.fields import Fields
-from fastinet.conversion.keys import inside, kept_key
-from fastinet.conversion.tar_records import IMAGE_EXTENSIONS, records_of, split_name, tar_order
+from fastinet.conversion.index import index
 from fastinet.exporting import export
-from fastinet.index import index
+from fastinet.format.fields import Fields
+from fastinet.format.keys import inside, kept_key
+from fastinet.format.tar_records import IMAGE_EXTENSIONS, records_of, split_name, tar_order
 
 JPEGS = [small_jpeg(i) for i in range(4)]
 Rows = list[tuple[str, bytes | None]]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import splits
 
-import fastinet.loader
+import fastinet
 from fastinet import transforms as T  # noqa: N812
 from fastinet.errors import ArgumentError, UnsupportedError
 
@@ -27,7 +27,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def numpy_epoch(split: Path, **options: Any) -> list[tuple[Any, ...]]:
-    with fastinet.loader.Loader(split, 4, TRAIN, shuffle=True, seed=3, threads=2, **options) as loader:
+    with fastinet.Loader(split, 4, TRAIN, shuffle=True, seed=3, threads=2, **options) as loader:
         return list(loader)
 
 
@@ -83,9 +83,7 @@ def test_the_memory_of_batches_can_come_from_outside(split: Path) -> None:
         given.append(np.empty(size, np.uint8))
         return given[-1]
 
-    with fastinet.loader.Loader(
-        split, 4, TRAIN, shuffle=True, seed=3, threads=2, allocate=allocate
-    ) as loader:
+    with fastinet.Loader(split, 4, TRAIN, shuffle=True, seed=3, threads=2, allocate=allocate) as loader:
         batches = list(loader)
     starts = {a.ctypes.data for a in given}
     assert given
@@ -96,9 +94,7 @@ def test_the_memory_of_batches_can_come_from_outside(split: Path) -> None:
 
 def test_memory_from_outside_that_is_too_small_is_an_error(split: Path) -> None:
     with (
-        fastinet.loader.Loader(
-            split, 4, TRAIN, threads=1, allocate=lambda size: bytearray(size - 1)
-        ) as loader,
+        fastinet.Loader(split, 4, TRAIN, threads=1, allocate=lambda size: bytearray(size - 1)) as loader,
         pytest.raises(ArgumentError, match=r"allocate: expected 49152 bytes, found 49151"),
     ):
         list(loader)

@@ -22,8 +22,8 @@ from PIL import Image, ImageFile
 
 from fastinet import Dataset, cli, convert, decode, errors
 from fastinet.conversion import Extent, ImageFolder, Sample, SplitReport, Survey
-from fastinet.conversion.ilsvrc import ILSVRC2012
-from fastinet.conversion.keys import same_but_for_case
+from fastinet.conversion.sources.ilsvrc import ILSVRC2012
+from fastinet.format.keys import same_but_for_case
 
 LIMIT = 178956970  # pixels: twice Pillow's Image.MAX_IMAGE_PIXELS
 

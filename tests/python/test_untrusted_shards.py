@@ -17,8 +17,9 @@ from splits import jpeg_items, write_split
 from test_faults import run_script
 
 import fastinet
-from fastinet import _core, errors, manifest
+from fastinet import _core, errors
 from fastinet import transforms as T  # noqa: N812
+from fastinet.format import manifest
 
 HEADER, SECTION, RECORD = 64, 32, 80
 FIELDS = {"payload_offset": 0, "entry_points_offset": 24, "payload_size": 36, "label": 40, "width": 44,
@@ -206,7 +207,7 @@ def test_a_shard_that_is_no_regular_file_is_refused_without_waiting(
         records(loader)
     assert caught.value.path == str(path)
     assert f"train-000001.{suffix}: not a regular file" in str(caught.value)
-    faults = _core.verify_shard(fastinet.dataset.shard_specs(split, manifest.read(split))[1], 0)[2]
+    faults = _core.verify_shard(fastinet.dataset.dataset.shard_specs(split, manifest.read(split))[1], 0)[2]
     assert ["not a regular file" in str(fault) for fault in faults] == [True]
 
 

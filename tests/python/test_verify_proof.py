@@ -22,11 +22,11 @@ from splits import jpeg_items, write_split
 from wordnet_files import write_wordnet
 
 import fastinet
-from fastinet import Dataset, _core, convert, errors, manifest, verify
+from fastinet import Dataset, _core, convert, errors, verify
 from fastinet.cli import cli
-from fastinet.conversion import names
-from fastinet.index import index
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet.conversion.index import index
+from fastinet.format import manifest, names
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 VOC = """<annotation><size><width>64</width><height>48</height></size><object><name>n00000020</name>
 <bndbox><xmin>3</xmin><ymin>5</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""

@@ -16,8 +16,9 @@ from images import SHARED
 from splits import Item, write_split
 
 import fastinet
-from fastinet import cli, errors, published
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import cli, errors
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet.imagenet import published
 from fastinet.verification import ClassCount, Comparison, SplitContents
 
 ILSVRC = published.find("ilsvrc2012").splits["train"].classes

@@ -195,7 +195,7 @@ def exported(folder: Path, to: Path, layout: str) -> list[tuple[str, str]]:
 
 def indexed(seen: Seen, tar: Path, to: Path) -> None:
     """Indexes a tar as if others had written it, reads all of what came of it, and verifies it."""
-    from fastinet.index import index
+    from fastinet.conversion.index import index
 
     shutil.rmtree(to, ignore_errors=True)
     if seen.ask("index", lambda: index([tar], to, workers=1).records) is None:

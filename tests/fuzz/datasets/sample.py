@@ -12,8 +12,9 @@ import numpy as np
 from PIL import Image
 
 import fastinet
-from fastinet import _core, manifest
-from fastinet.manifest import ClassInfo, Manifest, ShardInfo
+from fastinet import _core
+from fastinet.format import manifest
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 __all__ = ["SHARDS", "SPLIT", "Item", "make_sample", "write_shard"]
 

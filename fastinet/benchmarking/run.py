@@ -1,0 +1,274 @@
+"""How fast a dataset loads on this machine: after a warm-up, wall and CPU time, repeated."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shlex
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from fastinet.cpus import available_cpus
+from fastinet.dataset.dataset import Dataset
+from fastinet.dataset.selection import Selection
+from fastinet.errors import ArgumentError
+
+__all__ = ["BenchReport", "BenchResult", "bench"]
+
+Work = Literal["train", "eval"]
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """One number of threads.
+
+    Attributes:
+        threads: that decode.
+        images: in each repeat.
+        images_per_second: median over the repeats.
+        cpu_seconds: of the whole process per 1000 images, user and system; the least of the repeats.
+        megabytes_per_second: of encoded images, at that rate.
+    """
+
+    threads: int
+    images: int
+    images_per_second: float
+    cpu_seconds: float
+    megabytes_per_second: float
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """What :func:`bench` measured, and of what.
+
+    Attributes:
+        path: the split's folder.
+        work: "train" or "eval".
+        records: images in an epoch.
+        batch_size, size, dtype, layout, seconds, repeats, classes: as they were given.
+        machine: its CPU and system, the versions of what ran, and when.
+        results: one for each number of threads.
+    """
+
+    path: str
+    work: str
+    records: int
+    batch_size: int
+    size: int
+    dtype: str
+    layout: str
+    seconds: float
+    repeats: int
+    classes: Sequence[str | int] | None
+    machine: dict[str, Any]
+    results: Sequence[BenchResult] = field(default_factory=tuple)
+
+    def __rich__(self) -> RenderableType:
+        work = f"{self.work}, batches of {self.batch_size}, {self.dtype} {self.layout}"
+        table = Table(
+            title=f"{self.path}: {self.records:,} records; {work}", title_justify="left", show_edge=False
+        )
+        for column in ("threads", "images/s", "CPU-s per 1000 images", "encoded MB/s", "speed-up"):
+            table.add_column(column, justify="right")
+        for result in self.results:
+            speed_up = result.images_per_second / self.results[0].images_per_second
+            table.add_row(
+                str(result.threads), f"{result.images_per_second:,.0f}", f"{result.cpu_seconds:.3f}",
+                f"{result.megabytes_per_second:,.0f}", f"{speed_up:.2f}",
+            )  # fmt: skip
+        machine = ", ".join(f"{value}" if name in ("cpu", "system") else f"{name} {value}"
+                            for name, value in self.machine.items())  # fmt: skip
+        return Group(table, Text(machine, style="dim"))
+
+    @property
+    def command(self) -> str:
+        """The command line that measures the same."""
+        words = ["fastinet", "bench", self.path, "--work", self.work]
+        for result in self.results:
+            words += ["--threads", str(result.threads)]
+        for name in self.classes or ():
+            words += ["--classes", str(name)]
+        for option in ("batch_size", "size", "dtype", "layout", "seconds", "repeats"):
+            words += ["--" + option.replace("_", "-"), str(getattr(self, option))]
+        return shlex.join(words)
+
+    def write_html(self, file: str | os.PathLike[str]) -> None:
+        """Writes the figures as one self-contained page with charts.
+
+        Raises:
+            UnsupportedError: Jinja2 is not installed (``pip install 'fastinet[html]'``).
+            ShardIOError: the file cannot be written.
+        """
+        from fastinet.views.bench import write
+
+        write(self, file)
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for ``json.dump``."""
+        return asdict(self)
+
+
+def bench(
+    path: str | os.PathLike[str],
+    *,
+    work: Work = "train",
+    threads: Sequence[int] | None = None,
+    batch_size: int = 256,
+    size: int = 224,
+    dtype: str = "float32",
+    layout: str = "NCHW",
+    seconds: float = 3.0,
+    repeats: int = 3,
+    classes: Sequence[str | int] | None = None,
+) -> BenchReport:
+    """Loads batches as a training loop would, does nothing with them, and measures.
+
+    Each number of threads gets a warm-up of one epoch or ``seconds``, whichever is shorter, which also fills
+    the page cache; then ``repeats`` runs of at least ``seconds`` each, over as many epochs as that takes.
+
+    Args:
+        path: a split's folder.
+        work: "train": RandomResizedCrop(size), RandomHorizontalFlip, Normalize, shuffled. "eval":
+            Resize(size * 256 // 224), CenterCrop(size), Normalize, in order.
+        threads: numbers of decoding threads to measure; None: 1, 2, 4, ... up to the CPUs.
+        batch_size: of the batches, as are ``dtype`` and ``layout``.
+        size: of the square images.
+        seconds: least duration of a run.
+        repeats: runs for each number of threads.
+        classes: load only these, as :class:`fastinet.Loader` takes them.
+
+    Raises:
+        ArgumentError: an argument out of its range.
+        MissingFileError, FormatError: as :class:`fastinet.Dataset`.
+    """
+    if work not in ("train", "eval"):
+        raise ArgumentError(f"work must be 'train' or 'eval', not {work!r}")
+    if repeats < 1 or seconds <= 0:
+        raise ArgumentError(f"repeats and seconds must be positive, not {repeats} and {seconds}")
+    dataset = Dataset(path)
+    chosen = None if classes is None else dataset.select(*classes)
+    records = len(dataset if chosen is None else chosen)
+    results = []
+    for count in threads or _powers_of_two(available_cpus()):
+        loader = _loader(dataset if chosen is None else chosen, work, count, batch_size, size, dtype, layout)
+        try:
+            _run(loader, seconds, whole_epochs=False)
+            runs = [_run(loader, seconds, whole_epochs=True) for _ in range(repeats)]
+        finally:
+            loader.close()
+        rate = statistics.median(run.images / run.wall for run in runs)
+        mean_bytes = statistics.mean(run.bytes / run.images for run in runs)
+        results.append(
+            BenchResult(
+                threads=count,
+                images=runs[0].images,
+                images_per_second=rate,
+                cpu_seconds=min(run.cpu / run.images for run in runs) * 1000,
+                megabytes_per_second=rate * mean_bytes / 1e6,
+            )
+        )
+    return BenchReport(
+        path=str(Path(path)),
+        work=work,
+        records=records,
+        batch_size=batch_size,
+        size=size,
+        dtype=dtype,
+        layout=layout,
+        seconds=seconds,
+        repeats=repeats,
+        classes=None if classes is None else tuple(classes),
+        machine=_machine(),
+        results=tuple(results),
+    )
+
+
+@dataclass
+class _Run:
+    images: int = 0
+    bytes: int = 0
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+def _run(loader: Any, seconds: float, whole_epochs: bool) -> _Run:
+    run, start, cpu = _Run(), time.perf_counter(), _cpu_seconds()
+    bytes_before = loader.stats["payload_bytes"]
+    while True:
+        for (images,) in loader:
+            run.images += len(images)
+            if not whole_epochs and time.perf_counter() - start > seconds:
+                break
+        run.wall = time.perf_counter() - start
+        if not whole_epochs or run.wall > seconds:
+            run.cpu = _cpu_seconds() - cpu
+            run.bytes = loader.stats["payload_bytes"] - bytes_before
+            return run
+
+
+def _loader(
+    records: Dataset | Selection,
+    work: Work,
+    threads: int,
+    batch_size: int,
+    size: int,
+    dtype: str,
+    layout: str,
+) -> Any:
+    from fastinet.loading import transforms
+    from fastinet.loading.loader import Loader
+
+    steps: list[Any] = (
+        [transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip()]
+        if work == "train"
+        else [transforms.Resize(size * 256 // 224), transforms.CenterCrop(size)]
+    )
+    if dtype != "uint8":
+        steps.append(transforms.Normalize())
+    return Loader(
+        records, batch_size, steps, shuffle=work == "train", threads=threads, dtype=dtype, layout=layout,
+        columns=("image",), rank=0, world_size=1,
+    )  # fmt: skip
+
+
+def _powers_of_two(most: int) -> list[int]:
+    counts = [1]
+    while counts[-1] * 2 <= most:
+        counts.append(counts[-1] * 2)
+    return counts if counts[-1] == most else [*counts, most]
+
+
+def _cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _machine() -> dict[str, Any]:
+    import platform
+
+    from fastinet import __version__, _core
+
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "cpu": model,
+        "cpus": available_cpus(),
+        "simd": _core.simd_level(),
+        "fastinet": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "time": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
+    }

@@ -1,0 +1,1 @@
+"""Who carries out the tasks of a conversion: this machine, or a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The layouts in which images are held; each is a ``Source`` (``base.py``), found by ``detect.py``."""

@@ -1,0 +1,75 @@
+"""Names of the files in a dataset folder that a conversion writes.
+
+``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, with
+``labels_as`` a column's files, and, last of all, ``dataset.json``. ``DST/.fastinet-convert/`` is there only
+while a conversion is at work or was interrupted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from fastinet.format import columns, manifest
+from fastinet.format.names import FILE as NAMES
+from fastinet.storage.store import JOURNAL, Store
+
+__all__ = [
+    "REPORT",
+    "complete_splits",
+    "foreign_entries",
+    "is_complete",
+    "owned_files",
+    "remove_surplus",
+    "shard_name",
+]
+
+REPORT = "report.json"
+
+
+def shard_name(split: str, number: int) -> str:
+    """Without extension: "train-000012"."""
+    return f"{split}-{number:06d}"
+
+
+def is_complete(store: Store, split: str) -> bool:
+    """Whether a split's folder has a manifest of fastinet's, be it damaged."""
+    found = store.read(f"{split}/{manifest.FILE_NAME}")
+    return found is not None and found[:32].lstrip(b"{ \n").startswith(b'"format_version"')
+
+
+def complete_splits(store: Store) -> list[str]:
+    """The splits there that have a manifest."""
+    names = set(store.entries()) - {JOURNAL, "lost+found"}
+    return sorted(name for name in names if is_complete(store, name))
+
+
+def foreign_entries(store: Store) -> list[str]:
+    """What lies there that no conversion put there; nothing where one is at work or was interrupted."""
+    names = store.entries()
+    if JOURNAL in names:
+        return []
+    return sorted(set(names) - {"lost+found", *complete_splits(store)})
+
+
+def owned_files(store: Store, splits: Iterable[str], begun: Iterable[str]) -> list[str]:
+    """A conversion's files: of `splits` where complete, of `begun` in any case."""
+    owned: list[str] = []
+    for split in sorted({*begun, *(split for split in splits if is_complete(store, split))}):
+        shape = re.compile(
+            rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}|"
+            rf"{columns.FILE_NAME}|column-[a-z0-9_]+-(values|offsets)-[0-9a-f]{{16}}\.npy"
+        )
+        owned += sorted(f"{split}/{name}" for name in store.entries(split) if shape.fullmatch(name))
+    return owned
+
+
+def remove_surplus(store: Store, split: str, shards: int) -> None:
+    """Removes the shards numbered from `shards` on.
+
+    For a run that goes on where another stopped, over a source that has become shorter since. They are ours:
+    the folder was empty when the first run began.
+    """
+    shape = re.compile(rf"{re.escape(split)}-(\d{{6,}})\.(tar|idx)")
+    matches = (shape.fullmatch(name) for name in sorted(store.entries(split)))
+    store.remove(f"{split}/{m[0]}" for m in matches if m and int(m[1]) >= shards)

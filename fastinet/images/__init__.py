@@ -1,0 +1,1 @@
+"""Single images: decoding, and Pillow for what the core does not decode itself."""

@@ -1,0 +1,1 @@
+"""The loader: from a dataset, an order and transforms to batches. Start at ``loader.py``."""

@@ -1,0 +1,1 @@
+"""An inspection in the terminal and as a page."""
