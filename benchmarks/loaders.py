@@ -56,9 +56,16 @@ console = Console()
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write figures here."
 )
 def main(
-    images: Path | None, works: str, names: str, interpreters: tuple[str, ...], threads: int,
-    batch_size: int, rounds: int, epochs: int, json_path: Path | None,
-) -> None:  # fmt: skip
+    images: Path | None,
+    works: str,
+    names: str,
+    interpreters: tuple[str, ...],
+    threads: int,
+    batch_size: int,
+    rounds: int,
+    epochs: int,
+    json_path: Path | None,
+) -> None:
     """Measure loaders side by side."""
     chosen, kinds = names.split(","), works.split(",")
     for given, known in ((chosen, peers.NAMES), (kinds, tuple(peers.WORKS))):
@@ -77,17 +84,26 @@ def main(
             "command": shlex.join(["benchmarks/loaders.py", *sys.argv[1:]]),
             "machine": machine.describe("fastinet", "numpy", "pillow"),
             "simd": fastinet._core.simd_level(),
-            "images": count, "threads": threads, "batch_size": batch_size, "rounds": rounds, "epochs": epochs,
-        }  # fmt: skip
+            "images": count,
+            "threads": threads,
+            "batch_size": batch_size,
+            "rounds": rounds,
+            "epochs": epochs,
+        }
         results = {}
         for kind in kinds:
             work = peers.Work(kind, images.absolute(), folder / "shards" / "train", threads, batch_size)
             try:
                 with console.status("") as status:
                     results[kind] = measure(
-                        chosen, work, rounds=rounds, epochs=epochs, logs=folder / "logs",
-                        interpreters=pythons, tell=status.update,
-                    )  # fmt: skip
+                        chosen,
+                        work,
+                        rounds=rounds,
+                        epochs=epochs,
+                        logs=folder / "logs",
+                        interpreters=pythons,
+                        tell=status.update,
+                    )
             except RuntimeError as e:
                 raise click.ClickException(str(e)) from None
             console.print(table(kind, results[kind]))
@@ -129,9 +145,12 @@ def table(kind: str, results: list[Result]) -> Table:
             shown.add_row(title, f"[dim]{result.unavailable}[/]")
             continue
         shown.add_row(
-            title, f"{result.best_cpu:.3f}", f"{result.median_cpu:.3f}",
-            f"{result.best_cpu / base:.2f}" if base else "", f"{result.median_rate:.0f}",
-        )  # fmt: skip
+            title,
+            f"{result.best_cpu:.3f}",
+            f"{result.median_cpu:.3f}",
+            f"{result.best_cpu / base:.2f}" if base else "",
+            f"{result.median_rate:.0f}",
+        )
     return shown
 
 

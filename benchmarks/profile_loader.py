@@ -74,11 +74,27 @@ def record(work: peers.Work, module: Path, seconds: float, data: Path) -> float:
             if loading.stdout.readline() != "ready\n":
                 raise click.ClickException("the loader did not start")
             subprocess.run(
-                ["perf", "record", "-q", "-e", "cpu-clock", "-F", str(_FREQUENCY),
-                 "--call-graph", "dwarf,4096", "-p", str(loading.pid), "-o", str(data),
-                 "--", "sleep", str(seconds)],
-                check=True, stdout=subprocess.DEVNULL,
-            )  # fmt: skip
+                [
+                    "perf",
+                    "record",
+                    "-q",
+                    "-e",
+                    "cpu-clock",
+                    "-F",
+                    str(_FREQUENCY),
+                    "--call-graph",
+                    "dwarf,4096",
+                    "-p",
+                    str(loading.pid),
+                    "-o",
+                    str(data),
+                    "--",
+                    "sleep",
+                    str(seconds),
+                ],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
         finally:
             loading.terminate()
         rates = [float(line) for line in loading.stdout]
@@ -116,9 +132,15 @@ def load_for_ever(text: str) -> None:
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--load", hidden=True)
 def main(
-    images: Path | None, module: Path | None, kind: str, threads: int, batch_size: int, seconds: float,
-    json_path: Path | None, load: str | None,
-) -> None:  # fmt: skip
+    images: Path | None,
+    module: Path | None,
+    kind: str,
+    threads: int,
+    batch_size: int,
+    seconds: float,
+    json_path: Path | None,
+    load: str | None,
+) -> None:
     """Print what share of the loader's CPU time each stage takes."""
     if load is not None:
         return load_for_ever(load)

@@ -51,8 +51,11 @@ class _Peer:
         with log.open("w") as stderr:
             self._process = subprocess.Popen(
                 [python, str(HERE / "peer_process.py"), name, json.dumps(asdict(work), default=str)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True,
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
 
     def wait_ready(self) -> None:
         answer = self._answer()

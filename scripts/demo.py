@@ -33,8 +33,11 @@ CROP = [T.RandomResizedCrop(224), T.RandomHorizontalFlip()]
 
 
 @click.command()
-@click.option("--images", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="Folder of class folders; without it, photo-like images are made.")  # fmt: skip
+@click.option(
+    "--images",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of class folders; without it, photo-like images are made.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default="demo", show_default=True)
 @click.option("--threads", default=2, show_default=True, help="Decoding threads, or workers, of each loader.")
 @click.option("--rounds", default=3, show_default=True, help="Turns of each loader in the comparison.")
@@ -109,9 +112,15 @@ def compare_training_crops(images: Path, split: Path, threads: int) -> None:
     step("Training crops against Pillow, byte for byte")
     paths = [path for path, _ in reference.image_folder(images)]
     loader = fastinet.Loader(
-        split, batch_size=64, transform=CROP, shuffle=True, threads=threads, dtype="uint8", layout="NHWC",
+        split,
+        batch_size=64,
+        transform=CROP,
+        shuffle=True,
+        threads=threads,
+        dtype="uint8",
+        layout="NHWC",
         columns=("image", "index", "batch"),
-    )  # fmt: skip
+    )
     tally = _Tally()
     for _ in range(2):
         for pixels, indices, batch in loader:
@@ -126,9 +135,14 @@ def compare_evaluation_views(images: Path, split: Path, threads: int) -> None:
     """Resize(256), CenterCrop(224) of every image against Pillow."""
     paths = [path for path, _ in reference.image_folder(images)]
     loader = fastinet.Loader(
-        split, batch_size=64, transform=[T.Resize(256), T.CenterCrop(224)], threads=threads, dtype="uint8",
-        layout="NHWC", columns=("image", "index"),
-    )  # fmt: skip
+        split,
+        batch_size=64,
+        transform=[T.Resize(256), T.CenterCrop(224)],
+        threads=threads,
+        dtype="uint8",
+        layout="NHWC",
+        columns=("image", "index"),
+    )
     tally = _Tally()
     for pixels, indices in loader:
         for got, index in zip(pixels, indices, strict=True):
@@ -166,9 +180,16 @@ def open_rgb(path: Path) -> Image.Image:
 def draw_batch(split: Path, threads: int, path: Path, columns: int = 8, rows: int = 4) -> None:
     """One augmented batch as a picture."""
     loader = fastinet.Loader(
-        split, batch_size=columns * rows, transform=CROP, shuffle=True, seed=1, threads=threads,
-        dtype="uint8", layout="NHWC", columns=("image",),
-    )  # fmt: skip
+        split,
+        batch_size=columns * rows,
+        transform=CROP,
+        shuffle=True,
+        seed=1,
+        threads=threads,
+        dtype="uint8",
+        layout="NHWC",
+        columns=("image",),
+    )
     (pixels,) = next(iter(loader))
     sheet = Image.new("RGB", (columns * 228 + 4, -(-len(pixels) // columns) * 228 + 4), "white")
     for number, image in enumerate(pixels):

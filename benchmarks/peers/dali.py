@@ -22,9 +22,13 @@ def open_epochs(work: Work) -> Epoch:
         )
         if work.train:
             images = fn.decoders.image_random_crop(
-                encoded, device="cpu", output_type=types.RGB,
-                random_area=[0.08, 1.0], random_aspect_ratio=[3 / 4, 4 / 3], num_attempts=10,
-            )  # fmt: skip
+                encoded,
+                device="cpu",
+                output_type=types.RGB,
+                random_area=[0.08, 1.0],
+                random_aspect_ratio=[3 / 4, 4 / 3],
+                num_attempts=10,
+            )
             images = fn.resize(images, size=[224, 224], interp_type=types.INTERP_LINEAR, antialias=True)
         else:
             images = fn.decoders.image(encoded, device="cpu", output_type=types.RGB)

@@ -81,11 +81,16 @@ class BenchReport:
         for result in self.results:
             speed_up = result.images_per_second / self.results[0].images_per_second
             table.add_row(
-                str(result.threads), f"{result.images_per_second:,.0f}", f"{result.cpu_seconds:.3f}",
-                f"{result.megabytes_per_second:,.0f}", f"{speed_up:.2f}",
-            )  # fmt: skip
-        machine = ", ".join(f"{value}" if name in ("cpu", "system") else f"{name} {value}"
-                            for name, value in self.machine.items())  # fmt: skip
+                str(result.threads),
+                f"{result.images_per_second:,.0f}",
+                f"{result.cpu_seconds:.3f}",
+                f"{result.megabytes_per_second:,.0f}",
+                f"{speed_up:.2f}",
+            )
+        machine = ", ".join(
+            f"{value}" if name in ("cpu", "system") else f"{name} {value}"
+            for name, value in self.machine.items()
+        )
         return Group(table, Text(machine, style="dim"))
 
     @property
@@ -234,9 +239,17 @@ def _loader(
     if dtype != "uint8":
         steps.append(transforms.Normalize())
     return Loader(
-        records, batch_size, steps, shuffle=work == "train", threads=threads, dtype=dtype, layout=layout,
-        columns=("image",), rank=0, world_size=1,
-    )  # fmt: skip
+        records,
+        batch_size,
+        steps,
+        shuffle=work == "train",
+        threads=threads,
+        dtype=dtype,
+        layout=layout,
+        columns=("image",),
+        rank=0,
+        world_size=1,
+    )
 
 
 def _powers_of_two(most: int) -> list[int]:

@@ -54,17 +54,22 @@ def _field_options(command: Callable[..., None]) -> Callable[..., None]:
     """What `convert` and `index` take of records with named parts."""
     for option in (
         click.option(
-            "--labels-as", metavar="NAME",
+            "--labels-as",
+            metavar="NAME",
             help="Labels that are no classes (fractions, several a record, texts): keep them as a column.",
         ),
-        click.option("--label-field", "--label-column", metavar="NAME", multiple=True,
-                     help="The same for the label."),
         click.option(
-            "--image-field", "--image-column", metavar="NAME", multiple=True,
+            "--label-field", "--label-column", metavar="NAME", multiple=True, help="The same for the label."
+        ),
+        click.option(
+            "--image-field",
+            "--image-column",
+            metavar="NAME",
+            multiple=True,
             help="Field of WebDataset tars (input.jpg), column or feature that is the image; repeatable: the "
             "first that a record has.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -74,51 +79,87 @@ def _field_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("dst")
 @click.option("--source", help="Layout of SRC; recognised by looking when not given.")
 @click.option("--split", help="Convert only this split, or name the only one.")
-@click.option("--classes", type=click.Path(path_type=Path), metavar="FILE",
-              help="Of the whole ImageNet, only the synsets listed there, so labelled.")  # fmt: skip
-@click.option("--class-order", type=click.Path(path_type=Path), metavar="FILE",
-              help="Names of all classes, one a line, by label; default: sorted as text, 10 before 2, as "
-              "torchvision does.")  # fmt: skip
+@click.option(
+    "--classes",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Of the whole ImageNet, only the synsets listed there, so labelled.",
+)
+@click.option(
+    "--class-order",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Names of all classes, one a line, by label; default: sorted as text, 10 before 2, as "
+    "torchvision does.",
+)
 @click.option(
     "--workers",
     type=int,
     help="Shards written at a time; when not given, twice the CPUs here, or the CPUs of the cluster.",
 )
-@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True,
-              help="Who writes the shards: this process, or the nodes of a Ray cluster.")  # fmt: skip
-@click.option("--address", metavar="HOST:PORT",
-              help="Of the Ray cluster; default: RAY_ADDRESS, or the one here, or a new one.")  # fmt: skip
+@click.option(
+    "--engine",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Who writes the shards: this process, or the nodes of a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Of the Ray cluster; default: RAY_ADDRESS, or the one here, or a new one.",
+)
 @click.option(
     "--shard-size", help="Records (1000) or bytes (256MB) a shard.  [default: whichever comes first]"
 )
 @click.option("--shuffle", type=int, metavar="SEED", help="Permute the records; default: the source's order.")
 @click.option(
-    "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
+    "--on-bad",
+    type=click.Choice(["fail", "skip", "keep"]),
+    default="fail",
+    show_default=True,
     help="What to do with files that cannot be read or are no images: stop, leave them out, or store them as "
     "they are. May be another when a conversion goes on.",
-)  # fmt: skip
+)
 @click.option(
-    "--entry-points/--no-entry-points", default=True, show_default=True,
+    "--entry-points/--no-entry-points",
+    default=True,
+    show_default=True,
     help="Note where in each image decoding can begin: slower to convert, much faster to load.",
-)  # fmt: skip
+)
 @click.option(
-    "--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
+    "--check",
+    type=click.Choice(["fast", "full", "none"]),
+    default="fast",
+    show_default=True,
     help="Find files that cannot be decoded: by walking through their data and decoding what is unusual; by "
     "having Pillow decode every image, at five times the cost; or by headers and end-of-image markers alone.",
-)  # fmt: skip
+)
 @click.option("--max-side", type=int, metavar="PIXELS", help="Shrink: the longer side at most this (lossy).")
 @click.option(
     "--short-side", type=int, metavar="PIXELS", help="Shrink: the shorter side at most this (lossy)."
 )
 @click.option("--quality", type=int, metavar="1-100", help="Encode every image anew (lossy).")
-@click.option("--normalise-odd", is_flag=True,
-              help="Make RGB JPEGs of CMYK JPEGs and of what is no JPEG (lossy for those).")  # fmt: skip
-@click.option("--wordnet", type=click.Path(path_type=Path), metavar="DIR",
-              help="Words and hierarchy of the classes; default: looked for beside SRC.")  # fmt: skip
-@click.option("--boxes", type=click.Path(path_type=Path), metavar="DIR",
-              help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.")  # fmt: skip
-@click.option("--check-md5", is_flag=True,
-              help="Compare the archives with the published MD5 sums while they are read.")  # fmt: skip
+@click.option(
+    "--normalise-odd",
+    is_flag=True,
+    help="Make RGB JPEGs of CMYK JPEGs and of what is no JPEG (lossy for those).",
+)
+@click.option(
+    "--wordnet",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Words and hierarchy of the classes; default: looked for beside SRC.",
+)
+@click.option(
+    "--boxes",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="PASCAL VOC files of bounding boxes: X.xml for an image X.JPEG.",
+)
+@click.option(
+    "--check-md5", is_flag=True, help="Compare the archives with the published MD5 sums while they are read."
+)
 @_field_options
 @click.option("--overwrite", is_flag=True, help="Remove the dataset or interrupted conversion in DST first.")
 def convert(
@@ -148,22 +189,44 @@ def convert(
     help="Also decode every image, and compare all entry points with a fresh scan, not one in 64.",
 )
 @click.option(
-    "--expect", metavar="DATASET",
+    "--expect",
+    metavar="DATASET",
     help="A problem if it is not the whole of this published dataset: ilsvrc2012, ilsvrc2010, "
     "imagenet21k-fall11, imagenet21k-winter21, tiny-imagenet, imagenette2 or imagewoof2.",
-)  # fmt: skip
-@click.option("--duplicates", type=click.Choice(["none", "exact", "perceptual"]), default="exact",
-              show_default=True, help="Look for images with the same bytes, or also for those that look the "
-              "same, which decodes every image.")  # fmt: skip
-@click.option("--distance", type=int, metavar="BITS",
-              help="How many of 64 bits may differ where images look the same.  [default: 6]")  # fmt: skip
-@click.option("--against", type=click.Path(path_type=Path), metavar="DIR",
-              help="Another dataset: report the images that are also there.")  # fmt: skip
-@click.option("--fail-on", multiple=True, type=click.Choice(["duplicates", "overlap"]),
-              help="A problem if images have the same bytes: in different splits, or anywhere.")  # fmt: skip
+)
+@click.option(
+    "--duplicates",
+    type=click.Choice(["none", "exact", "perceptual"]),
+    default="exact",
+    show_default=True,
+    help="Look for images with the same bytes, or also for those that look the "
+    "same, which decodes every image.",
+)
+@click.option(
+    "--distance",
+    type=int,
+    metavar="BITS",
+    help="How many of 64 bits may differ where images look the same.  [default: 6]",
+)
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Another dataset: report the images that are also there.",
+)
+@click.option(
+    "--fail-on",
+    multiple=True,
+    type=click.Choice(["duplicates", "overlap"]),
+    help="A problem if images have the same bytes: in different splits, or anywhere.",
+)
 @click.option("--workers", type=int, help="Shards checked at a time; the CPUs when not given.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False, writable=True),
-              help="Also write all that was found there.")  # fmt: skip
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Also write all that was found there.",
+)
 def verify(path: Path, json_file: Path | None, **options: Any) -> None:
     """Read the dataset in DIR, compare every checksum, and report every problem (exit status 3).
 
@@ -202,12 +265,26 @@ def verify(path: Path, json_file: Path | None, **options: Any) -> None:
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--split", multiple=True, help="Only this split of the dataset in DIR; repeatable.")
-@click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
-              help="Also write a page to look at: one file, which needs no network.")  # fmt: skip
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE",
-              help="Also write the figures there.")  # fmt: skip
-@click.option("--images", type=int, default=1000, show_default=True,
-              help="Samples of the classes on the page, about 4 KB each.")  # fmt: skip
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write a page to look at: one file, which needs no network.",
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the figures there.",
+)
+@click.option(
+    "--images",
+    type=int,
+    default=1000,
+    show_default=True,
+    help="Samples of the classes on the page, about 4 KB each.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the choice of samples.")
 def inspect(
     path: Path, split: tuple[str, ...], html: Path | None, json_file: Path | None, images: int, seed: int
@@ -231,11 +308,20 @@ def inspect(
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("dst", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Choice(["imagefolder", "webdataset", "parquet"]), default="imagefolder",
-              show_default=True, help="Layout of DST.")  # fmt: skip
+@click.option(
+    "--to",
+    type=click.Choice(["imagefolder", "webdataset", "parquet"]),
+    default="imagefolder",
+    show_default=True,
+    help="Layout of DST.",
+)
 @click.option("--split", help="Only this split.")
-@click.option("--classes", multiple=True, metavar="CLASS",
-              help="Only these, chosen as for `fastinet classes`; repeatable.")  # fmt: skip
+@click.option(
+    "--classes",
+    multiple=True,
+    metavar="CLASS",
+    help="Only these, chosen as for `fastinet classes`; repeatable.",
+)
 def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str, ...]) -> None:
     """Give the images of the dataset in DIR back, byte for byte, in the new folder DST.
 
@@ -254,12 +340,20 @@ def export(path: Path, dst: Path, to: str, split: str | None, classes: tuple[str
 @click.option("--split", default="train", show_default=True, help="Name of the split.")
 @click.option("--classes", type=click.File(), help="File with one class name a line, in label order.")
 @click.option(
-    "--on-bad", type=click.Choice(["fail", "skip", "keep"]), default="fail", show_default=True,
+    "--on-bad",
+    type=click.Choice(["fail", "skip", "keep"]),
+    default="fail",
+    show_default=True,
     help="What to do with members that are no record, and with images that cannot be read.",
-)  # fmt: skip
+)
 @_field_options
-@click.option("--check", type=click.Choice(["fast", "full", "none"]), default="fast", show_default=True,
-              help="How images that cannot be decoded are found: as for `fastinet convert`.")  # fmt: skip
+@click.option(
+    "--check",
+    type=click.Choice(["fast", "full", "none"]),
+    default="fast",
+    show_default=True,
+    help="How images that cannot be decoded are found: as for `fastinet convert`.",
+)
 @click.option("--workers", type=int, help="Tars read at a time; the CPUs when not given.")
 def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options: Any) -> None:
     """Make the WebDataset tars in SRC usable as they are.
@@ -289,8 +383,11 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option("--key", metavar="COLUMN", help="Column of FILE that holds the records' keys.")
 @click.option("--column", metavar="COLUMN", help="Column of FILE to attach.")
-@click.option("--order", type=click.Choice(["records", "names"]),
-              help="Of a FILE without keys: the dataset's, or that of the images' file names.")  # fmt: skip
+@click.option(
+    "--order",
+    type=click.Choice(["records", "names"]),
+    help="Of a FILE without keys: the dataset's, or that of the images' file names.",
+)
 @click.option("--missing", help="Value of records that FILE does not name; default: that is an error.")
 @click.option("--flags", is_flag=True, help="FILE holds numbers of records, counted from 1: mark those.")
 @click.option("--replace", is_flag=True, help="A column NAME may be there.")
@@ -343,10 +440,19 @@ def classes(path: Path, queries: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--classes", multiple=True, metavar="CLASS",
-              help="Load only these, chosen as for `fastinet classes`; repeatable.")  # fmt: skip
-@click.option("--work", type=click.Choice(["train", "eval"]), default="train", show_default=True,
-              help="RandomResizedCrop and flip, or Resize and CenterCrop.")  # fmt: skip
+@click.option(
+    "--classes",
+    multiple=True,
+    metavar="CLASS",
+    help="Load only these, chosen as for `fastinet classes`; repeatable.",
+)
+@click.option(
+    "--work",
+    type=click.Choice(["train", "eval"]),
+    default="train",
+    show_default=True,
+    help="RandomResizedCrop and flip, or Resize and CenterCrop.",
+)
 @click.option("--threads", type=int, multiple=True, help="Decoding threads; repeat for several numbers.")
 @click.option("--batch-size", type=int, default=256, show_default=True)
 @click.option("--size", type=int, default=224, show_default=True, help="Of the square images.")

@@ -168,8 +168,9 @@ def _index_tar(
 ) -> _Indexed:
     with tar.open("rb") as file:
         if file.read(2) == b"\x1f\x8b":
-            raise UnsupportedError(f"{tar}: compressed with gzip; decompress it first, or convert it",
-                                   path=str(tar))  # fmt: skip
+            raise UnsupportedError(
+                f"{tar}: compressed with gzip; decompress it first, or convert it", path=str(tar)
+            )
     writer = _core.IndexWriter(os.fsencode(tar))
     left_out: list[tuple[str, str]] = []
     undecodable: list[tuple[str, str]] = []
@@ -188,8 +189,11 @@ def _index_tar(
             continue
         facts, problem = _core.examine(writer.read(*record.image), check)
         if problem and on_bad == "fail":
-            raise DecodeError(f"{tar}: record {key}: {problem}; --on-bad skip (on_bad=) leaves it out",
-                              path=str(tar), key=key)  # fmt: skip
+            raise DecodeError(
+                f"{tar}: record {key}: {problem}; --on-bad skip (on_bad=) leaves it out",
+                path=str(tar),
+                key=key,
+            )
         if problem and on_bad == "skip":
             left_out.append((key, problem))
             continue
@@ -253,8 +257,9 @@ def _starts_with(path: Path, magic: bytes) -> bool:
 
 def _shard_info(folder: Path, tar: Path, target: Path, s: _core.ShardSummary) -> ShardInfo:
     path = tar.relative_to(folder) if tar.is_relative_to(folder) else tar
-    return ShardInfo(path.as_posix(), s["records"], s["bytes"], s["xxh3"], target.name, s["index_bytes"],
-                     s["index_xxh3"])  # fmt: skip
+    return ShardInfo(
+        path.as_posix(), s["records"], s["bytes"], s["xxh3"], target.name, s["index_bytes"], s["index_xxh3"]
+    )
 
 
 def _add(report: IndexReport, tar: str, done: _Indexed) -> None:

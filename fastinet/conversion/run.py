@@ -189,9 +189,15 @@ def convert(
             with meter("converting", job.records, progress) as shown:
                 splits, fresh_records, fresh_bytes = job.write_shards(workspace, engine, shown)
         report = ConversionReport(
-            job.path, len(src.classes), splits, on_bad, time.monotonic() - started,
-            _cpu_seconds() - cpu_started, fresh_records, fresh_bytes,
-        )  # fmt: skip
+            job.path,
+            len(src.classes),
+            splits,
+            on_bad,
+            time.monotonic() - started,
+            _cpu_seconds() - cpu_started,
+            fresh_records,
+            fresh_bytes,
+        )
         job.finish(workspace, report)
     return report
 
@@ -317,8 +323,10 @@ class _Job:
                     raise StateError(
                         f"{path}: changed while the conversion ran: expected {size} bytes, found {found}; "
                         "see that no other run writes there, and repeat this one",
-                        path=path, expected=f"{size} bytes", found=found,
-                    )  # fmt: skip
+                        path=path,
+                        expected=f"{size} bytes",
+                        found=found,
+                    )
 
     def _manifest(self, split: str, tally: Tally) -> manifest.Manifest:
         classes = enumerate(self.description.classes)

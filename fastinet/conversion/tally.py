@@ -45,9 +45,14 @@ class Tally:
         """The result of shard `number`."""
         summary, name = result.summary, shard_name(self._split, number)
         self._shards[number] = ShardInfo(
-            f"{name}.tar", summary["records"], summary["tar_bytes"], summary["tar_xxh3"],
-            f"{name}.idx", summary["index_bytes"], summary["index_xxh3"],
-        )  # fmt: skip
+            f"{name}.tar",
+            summary["records"],
+            summary["tar_bytes"],
+            summary["tar_xxh3"],
+            f"{name}.idx",
+            summary["index_bytes"],
+            summary["index_xxh3"],
+        )
         self._plans[number] = result.plan
         names = result.names
         self._names[number] = (

@@ -179,9 +179,15 @@ def execute(
         for problem in sample.boxes.problems
     )
     result = ShardResult(
-        task.digest, task.plan.digest, summary, tuple((sample.origin, reason) for sample, reason in bad),
-        problems, names_of(task.plan.samples), settings.on_bad, _values(task, bad),
-    )  # fmt: skip
+        task.digest,
+        task.plan.digest,
+        summary,
+        tuple((sample.origin, reason) for sample, reason in bad),
+        problems,
+        names_of(task.plan.samples),
+        settings.on_bad,
+        _values(task, bad),
+    )
     task.store.write(note_name(task.name), to_json(result.note()))
     return result
 

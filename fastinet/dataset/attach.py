@@ -39,9 +39,17 @@ _VALIDATION_IMAGES = 50_000
 
 
 def attach(
-    dataset: Dataset, name: str, source: Any, *, key: str | None, column: str | None, order: Order | None,
-    missing: Any, flags: bool, replace: bool,
-) -> None:  # fmt: skip
+    dataset: Dataset,
+    name: str,
+    source: Any,
+    *,
+    key: str | None,
+    column: str | None,
+    order: Order | None,
+    missing: Any,
+    flags: bool,
+    replace: bool,
+) -> None:
     """See :meth:`fastinet.Dataset.attach`."""
     where = f"column {name}"
     if isinstance(source, (str, os.PathLike)):
@@ -108,8 +116,9 @@ def _transposed(path: Path, rows: list[list[str]]) -> dict[str, Any]:
         raise FormatError(f"{path}: empty; expected a line of column names", path=str(path))
     for number, row in enumerate(rows, 1):
         if len(row) != len(rows[0]):
-            raise FormatError(f"{path}: line {number}: expected {len(rows[0])} values, found {len(row)}",
-                              path=str(path))  # fmt: skip
+            raise FormatError(
+                f"{path}: line {number}: expected {len(rows[0])} values, found {len(row)}", path=str(path)
+            )
     if len(set(rows[0])) != len(rows[0]):
         raise FormatError(f"{path}: a column name comes twice: {', '.join(rows[0])}", path=str(path))
     return {name: [row[i] for row in rows[1:]] for i, name in enumerate(rows[0])}
@@ -119,8 +128,9 @@ def _parquet(path: Path) -> dict[str, Any]:
     try:
         import pyarrow.parquet  # type: ignore[import-untyped, unused-ignore]
     except ImportError:
-        raise UnsupportedError(f"{path}: reading parquet needs pyarrow: pip install pyarrow",
-                               path=str(path)) from None  # fmt: skip
+        raise UnsupportedError(
+            f"{path}: reading parquet needs pyarrow: pip install pyarrow", path=str(path)
+        ) from None
     table = pyarrow.parquet.read_table(path)
     return {name: table.column(name).to_pylist() for name in table.column_names}
 
@@ -189,8 +199,9 @@ def _by_order(where: str, dataset: Dataset, count: int, order: Order | None) -> 
     if count != len(dataset):
         raise ArgumentError(
             f"{where}: expected {len(dataset)} values, one a record, found {count}",
-            expected=str(len(dataset)), found=str(count),
-        )  # fmt: skip
+            expected=str(len(dataset)),
+            found=str(count),
+        )
     if order == "records":
         return np.arange(count)
     names = [key.rpartition("/")[2] for key in dataset.keys]

@@ -260,8 +260,17 @@ class Dataset(Sequence[Record]):
         """
         from fastinet.dataset import attach as attaching
 
-        attaching.attach(self, name, source, key=key, column=column, order=order, missing=missing,
-                         flags=flags, replace=replace)  # fmt: skip
+        attaching.attach(
+            self,
+            name,
+            source,
+            key=key,
+            column=column,
+            order=order,
+            missing=missing,
+            flags=flags,
+            replace=replace,
+        )
         self.__dict__.pop("columns", None)
 
     def detach(self, name: str) -> None:
@@ -302,9 +311,11 @@ class Dataset(Sequence[Record]):
         if len(labels) and not (labels.min() >= -1 and labels.max() < len(self.classes)):
             wrong = labels.max() if labels.max() >= len(self.classes) else labels.min()
             raise FormatError(
-                f"{self.path}: label {wrong} has no class in the manifest", path=str(self.path),
-                expected=f"-1 to {len(self.classes) - 1}", found=str(wrong),
-            )  # fmt: skip
+                f"{self.path}: label {wrong} has no class in the manifest",
+                path=str(self.path),
+                expected=f"-1 to {len(self.classes) - 1}",
+                found=str(wrong),
+            )
         return labels
 
     def __len__(self) -> int:
@@ -380,7 +391,7 @@ def shard_specs(folder: Path, contents: Manifest) -> list[tuple[str, str, int, i
     return [
         (located(s.path), located(s.index_path), s.records, s.bytes, s.index_bytes, s.index_xxh3)
         for s in contents.shards
-    ]  # fmt: skip
+    ]
 
 
 def _place(index: int, length: int) -> int:

@@ -92,13 +92,18 @@ def _of_shard(
 def _wrong(tar: str, record: Record, what: str, expected: str, found: str) -> FormatError:
     return FormatError(
         f"{tar}: record {record.index} ({record.key}): {what}: expected {expected}, found {found}",
-        path=tar, record=record.index, key=record.key, expected=expected, found=found,
-    )  # fmt: skip
+        path=tar,
+        record=record.index,
+        key=record.key,
+        expected=expected,
+        found=found,
+    )
 
 
 def _text(data: bytes, tar: str, key: str) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError as e:
-        raise FormatError(f"{tar}: record {key}: .json: expected UTF-8 text, found {e}",
-                          path=tar, key=key) from None  # fmt: skip
+        raise FormatError(
+            f"{tar}: record {key}: .json: expected UTF-8 text, found {e}", path=tar, key=key
+        ) from None

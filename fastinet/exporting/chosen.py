@@ -74,9 +74,13 @@ def class_of(stored: StoredRecord, dataset: Dataset) -> str | None:
         expected = f"-1 to {len(dataset.classes) - 1}"
         raise FormatError(
             f"{dataset.path}: record {record.index} ({record.key}): label: expected {expected}, found "
-            f"{record.label}", path=str(dataset.path), record=record.index, key=record.key,
-            expected=expected, found=str(record.label),
-        )  # fmt: skip
+            f"{record.label}",
+            path=str(dataset.path),
+            record=record.index,
+            key=record.key,
+            expected=expected,
+            found=str(record.label),
+        )
     return None if record.label < 0 else dataset.classes[record.label].name
 
 
@@ -96,8 +100,12 @@ def component(name: str, path: Path, stored: StoredRecord | None = None) -> str:
         where = f"{path}: record {record} ({key})" if stored else f"{path}"
         raise FormatError(
             f"{where}: expected the name of a file or folder, found {name!r}",
-            path=str(path), record=record, key=key, expected="the name of a file or folder", found=repr(name),
-        )  # fmt: skip
+            path=str(path),
+            record=record,
+            key=key,
+            expected="the name of a file or folder",
+            found=repr(name),
+        )
     return name
 
 

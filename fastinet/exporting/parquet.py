@@ -84,10 +84,14 @@ def _write_split(chosen: Chosen, folder: Path, columns: _Columns, shown: Meter) 
                 files.append(folder / f"{chosen.split}-{len(files):05d}.parquet")
                 writer = stack.enter_context(
                     parquet.ParquetWriter(
-                        files[-1], schema, compression=_COMPRESSION, use_dictionary=["label"],
-                        write_statistics=["label"], write_page_checksum=True,
+                        files[-1],
+                        schema,
+                        compression=_COMPRESSION,
+                        use_dictionary=["label"],
+                        write_statistics=["label"],
+                        write_page_checksum=True,
                     )
-                )  # fmt: skip
+                )
                 size = 0
             if group:
                 writer.write_table(_table(group, schema, columns, chosen.dataset), row_group_size=len(group))
@@ -148,8 +152,12 @@ def _boxes(stored: StoredRecord) -> dict[str, Any] | None:
         raise FormatError(
             f"{record.shard}: record {record.index} ({record.key}): flags of a box: expected {expected}, "
             f"found {odd}",
-            path=record.shard, record=record.index, key=record.key, expected=expected, found=str(odd),
-        )  # fmt: skip
+            path=record.shard,
+            record=record.index,
+            key=record.key,
+            expected=expected,
+            found=str(odd),
+        )
     rows = [dict(zip(_BOX_FIELDS, box, strict=True)) for box in stored.record.boxes]
     return {"width": width, "height": height, "rows": rows}
 

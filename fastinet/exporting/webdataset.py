@@ -52,8 +52,10 @@ def _lines(dataset: Dataset) -> Iterator[bytes]:
         if "\n" in info.name or "\r" in info.name:
             raise FormatError(
                 f"{dataset.path}: class {label}: expected a name of one line, found {info.name!r}",
-                path=str(dataset.path), expected="a name of one line", found=repr(info.name),
-            )  # fmt: skip
+                path=str(dataset.path),
+                expected="a name of one line",
+                found=repr(info.name),
+            )
         yield os.fsencode(info.name) + b"\n"
 
 
@@ -95,9 +97,13 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
                         expected, found = "a name that stays in its folder", repr(member.name)
                         where = f"{source}: record {record.index} ({record.key})"
                         raise FormatError(
-                            f"{where}: expected {expected}, found {found}", path=str(source),
-                            record=record.index, key=record.key, expected=expected, found=found,
-                        )  # fmt: skip
+                            f"{where}: expected {expected}, found {found}",
+                            path=str(source),
+                            record=record.index,
+                            key=record.key,
+                            expected=expected,
+                            found=found,
+                        )
                     copy.addfile(member, tar.extractfile(member))
                 shown.advance(1, size)
     except tarfile.TarError as e:

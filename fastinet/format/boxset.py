@@ -123,8 +123,12 @@ def clip_box(
     if xmin == xmax or ymin == ymax:
         return f"dropped: the box {text} has no area", None
     right, bottom = (width, height) if width else (_MAX_SIDE, _MAX_SIDE)
-    inside = (min(max(xmin, 0), right), min(max(ymin, 0), bottom),
-              min(max(xmax, 0), right), min(max(ymax, 0), bottom))  # fmt: skip
+    inside = (
+        min(max(xmin, 0), right),
+        min(max(ymin, 0), bottom),
+        min(max(xmax, 0), right),
+        min(max(ymax, 0), bottom),
+    )
     if inside[0] == inside[2] or inside[1] == inside[3]:
         return f"dropped: the box {text} lies outside of the image of {width}x{height}", None
     if inside != edges:

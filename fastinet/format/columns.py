@@ -36,9 +36,18 @@ from fastinet.storage.files import (
 )
 
 __all__ = [
-    "FILE_NAME", "Column", "Kind", "PackedColumn", "StoredColumn", "attach", "check_name", "describe",
-    "detach", "files_of", "read",
-]  # fmt: skip
+    "FILE_NAME",
+    "Column",
+    "Kind",
+    "PackedColumn",
+    "StoredColumn",
+    "attach",
+    "check_name",
+    "describe",
+    "detach",
+    "files_of",
+    "read",
+]
 
 FILE_NAME = "columns.json"
 FORMAT_VERSION = 1
@@ -101,8 +110,10 @@ class Column(Sequence[Any]):
         if self._records != records:
             raise FormatError(
                 f"{folder}: column {self.name}: expected {records} values, found {self._records}",
-                path=str(folder), expected=str(records), found=str(self._records),
-            )  # fmt: skip
+                path=str(folder),
+                expected=str(records),
+                found=str(self._records),
+            )
 
     def __len__(self) -> int:
         return self._records
@@ -151,8 +162,10 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
     if found != expected:
         raise ChecksumError(
             f"{path}: damaged: expected XXH3 {expected[:16]}, found {found}",
-            path=str(path), expected=expected, found=found,
-        )  # fmt: skip
+            path=str(path),
+            expected=expected,
+            found=found,
+        )
     shards = member(columns, "shards_xxh3", str, str(path), "columns")
     by_name = member(columns, "by_name", dict, str(path), "columns")
     stored = {name: _entry(str(path), name, by_name[name]) for name in by_name}
@@ -160,8 +173,10 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
         raise FormatError(
             f"{path}: its columns were attached to other shards than dataset.json lists; remove the file and "
             "attach them again",
-            path=str(path), expected=manifest.identity, found=shards,
-        )  # fmt: skip
+            path=str(path),
+            expected=manifest.identity,
+            found=shards,
+        )
     return stored
 
 
@@ -182,9 +197,14 @@ def describe(folder: Path, stored: StoredColumn) -> tuple[str, tuple[int, ...], 
 
 
 def attach(
-    folder: Path, manifest: Manifest, name: str, kind: Kind, values: npt.NDArray[Any],
-    offsets: npt.NDArray[np.int64] | None, replace: bool,
-) -> None:  # fmt: skip
+    folder: Path,
+    manifest: Manifest,
+    name: str,
+    kind: Kind,
+    values: npt.NDArray[Any],
+    offsets: npt.NDArray[np.int64] | None,
+    replace: bool,
+) -> None:
     """Writes a column's files and then the list that names them.
 
     Raises:
@@ -274,8 +294,10 @@ def _load(folder: Path, stored: StoredColumn, part: str) -> npt.NDArray[Any]:
     if found != digest:
         raise ChecksumError(
             f"{path}: column is damaged: expected XXH3 {digest:016x}, found {found:016x}",
-            path=str(path), expected=f"{digest:016x}", found=f"{found:016x}",
-        )  # fmt: skip
+            path=str(path),
+            expected=f"{digest:016x}",
+            found=f"{found:016x}",
+        )
     return _parse_npy(data, path)
 
 
@@ -315,9 +337,13 @@ def _npy_head(file: IO[bytes], size: int, path: Path) -> tuple[np.dtype[Any], tu
 
 def _problem_of_rows(kind: Kind, values: npt.NDArray[Any], ends: npt.NDArray[Any]) -> str:
     """Why these cannot be the rows of a column of lists or strings; "" where they can."""
-    if ends.dtype != np.int64 or ends.ndim != 1 or not len(ends) or values.ndim != 1 or (
-        ends[0] != 0 or ends[-1] != len(values) or bool((ends[1:] < ends[:-1]).any())
-    ):  # fmt: skip
+    if (
+        ends.dtype != np.int64
+        or ends.ndim != 1
+        or not len(ends)
+        or values.ndim != 1
+        or (ends[0] != 0 or ends[-1] != len(values) or bool((ends[1:] < ends[:-1]).any()))
+    ):
         return "offsets do not fit the values"
     if kind == "string":
         if values.dtype != np.uint8:

@@ -105,15 +105,19 @@ def no_label(value: object, where: str, path: str, key: str = "", expected: str 
     return FormatError(
         f"{where}: expected {expected}, found {found}; values that are no class can be kept as a column: "
         "--labels-as NAME",
-        path=path, key=key, expected=expected, found=found,
-    )  # fmt: skip
+        path=path,
+        key=key,
+        expected=expected,
+        found=found,
+    )
 
 
 def wrong_label(value: object, where: str, path: str, expected: str, key: str = "") -> FormatError:
     """The error for a label that the dataset at hand cannot have."""
     found = _shown(value)
-    return FormatError(f"{where}: expected {expected}, found {found}",
-                       path=path, key=key, expected=expected, found=found)  # fmt: skip
+    return FormatError(
+        f"{where}: expected {expected}, found {found}", path=path, key=key, expected=expected, found=found
+    )
 
 
 def _names(option: str, given: str | Sequence[str] | None) -> tuple[str, ...]:

@@ -12,9 +12,18 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", 
 
 # Files and folders of operating systems, network storage and notebooks, compared without case.
 _NOISE = frozenset(
-    (".ds_store", "thumbs.db", "desktop.ini", "__macosx", "lost+found", "@eadir", "$recycle.bin",
-     "system volume information", ".ipynb_checkpoints")
-)  # fmt: skip
+    (
+        ".ds_store",
+        "thumbs.db",
+        "desktop.ini",
+        "__macosx",
+        "lost+found",
+        "@eadir",
+        "$recycle.bin",
+        "system volume information",
+        ".ipynb_checkpoints",
+    )
+)
 
 
 def is_noise(name: str) -> bool:

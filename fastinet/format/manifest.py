@@ -190,14 +190,17 @@ def decode(data: bytes, path: str) -> Manifest:
         head = _HEAD.match(data)
         if head is not None and int(head[1]) != FORMAT_VERSION:  # of which we do not know how it ends
             refuse_version({"format_version": int(head[1])}, FORMAT_VERSION, path)
-        raise FormatError(f"{path}: not a complete fastinet manifest: it does not end with its checksum",
-                          path=path)  # fmt: skip
+        raise FormatError(
+            f"{path}: not a complete fastinet manifest: it does not end with its checksum", path=path
+        )
     expected, found = tail[1].decode(), f"{_core.xxh3(data[: tail.start()]):016x}"
     if found != expected:
         raise ChecksumError(
             f"{path}: manifest is damaged: expected XXH3 {expected}, found {found}",
-            path=path, expected=expected, found=found,
-        )  # fmt: skip
+            path=path,
+            expected=expected,
+            found=found,
+        )
     # Tens of thousands of small objects set the cyclic collector off again and again, for a third of the
     # time; none of them is garbage.
     collecting = gc.isenabled()
@@ -228,7 +231,7 @@ class _Reader:
             hierarchy=self._each(fields, "hierarchy", self._edge),
             created_by=self._get(fields, "created_by", dict),
             synsets=self._each({"synsets": []} | fields, "synsets", self._synset),
-        )  # fmt: skip
+        )
         if nested_deeper(manifest.created_by, _MAX_DEPTH):
             raise self._error("created_by", f"at most {_MAX_DEPTH} levels", "more")
         names = {c.name for c in manifest.classes}

@@ -72,10 +72,13 @@ class SplitReport:
         examples = {kind: _texts(row, "examples", path, f"remarks.{kind}") for kind, row in kinds.items()}
         notes = member(told, "notes", dict, path)
         return cls(
-            **counts, remarks=remarks, examples=examples, bad=_pairs(told, "bad", path),
+            **counts,
+            remarks=remarks,
+            examples=examples,
+            bad=_pairs(told, "bad", path),
             notes={kind: _texts(notes, kind, path, "notes") for kind in notes},
             box_problems=_pairs(told, "box_problems", path),
-        )  # fmt: skip
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As ``report.json`` holds it; the same on every run."""

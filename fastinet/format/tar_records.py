@@ -254,8 +254,11 @@ def boxes_of(data: bytes | None, tar: str, key: str) -> tuple[int, int, list[Box
     try:
         return boxes_of_json(told["boxes"])
     except (KeyError, TypeError, ValueError):
-        raise FormatError(f"{tar}: record {key}: boxes in .json: expected width, height and rows of six ints",
-                          path=tar, key=key) from None  # fmt: skip
+        raise FormatError(
+            f"{tar}: record {key}: boxes in .json: expected width, height and rows of six ints",
+            path=tar,
+            key=key,
+        ) from None
 
 
 def _parts(

@@ -94,8 +94,9 @@ def _kit_files(place: Path) -> Iterator[tuple[str, str, bytes]]:
     except (tarfile.TarError, EOFError) as e:
         raise FormatError(f"{place}: not a complete tar: {e}", path=str(place)) from None
     except OSError as e:
-        raise ShardIOError(f"{place}: cannot read: {e.strerror or e}", path=str(place),
-                           errno=e.errno) from None  # fmt: skip
+        raise ShardIOError(
+            f"{place}: cannot read: {e.strerror or e}", path=str(place), errno=e.errno
+        ) from None
 
 
 def _is_wanted(name: str) -> bool:
@@ -108,7 +109,11 @@ def _parse_truth(path: str, data: bytes, wnids: Mapping[int, str]) -> tuple[int,
         number = int(text) if text.isdigit() else 0
         if number not in wnids:
             expected, found = f"an ILSVRC ID, 1 to {max(wnids)}", repr(text.decode("utf-8", "replace"))
-            raise FormatError(f"{path}: line {line}: expected {expected}, found {found}", path=path,
-                              expected=expected, found=found)  # fmt: skip
+            raise FormatError(
+                f"{path}: line {line}: expected {expected}, found {found}",
+                path=path,
+                expected=expected,
+                found=found,
+            )
         ids.append(number)
     return tuple(ids)

@@ -136,10 +136,18 @@ def _dataset(name: str, told: Mapping[str, Any]) -> PublishedDataset:
     classes = tuple(told.get("classes") or sorted(counted))
     splits = {
         split: PublishedSplit(
-            name, told["title"], split, fields["images"], told["class_count"], classes,
-            fields.get("class_images"), fields.get("each_class"), fields.get("names", ""),
-            fields.get("first", 1), fields.get("digits", 8),
+            name,
+            told["title"],
+            split,
+            fields["images"],
+            told["class_count"],
+            classes,
+            fields.get("class_images"),
+            fields.get("each_class"),
+            fields.get("names", ""),
+            fields.get("first", 1),
+            fields.get("digits", 8),
         )
         for split, fields in told["splits"].items()
-    }  # fmt: skip
+    }
     return PublishedDataset(name, told["title"], tuple(told["sources"]), splits)

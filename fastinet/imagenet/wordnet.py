@@ -52,8 +52,9 @@ class WordNet:
         found = cls.find(folder)
         if not found.files:
             names = ", ".join(FILE_NAMES)
-            raise MissingFileError(f"{folder}: no metadata of synsets here (looked for {names})",
-                                   path=str(folder))  # fmt: skip
+            raise MissingFileError(
+                f"{folder}: no metadata of synsets here (looked for {names})", path=str(folder)
+            )
         return found
 
     @classmethod
@@ -69,8 +70,9 @@ class WordNet:
             try:
                 data = path.read_bytes()
             except OSError as e:
-                raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path),
-                                   errno=e.errno) from None  # fmt: skip
+                raise ShardIOError(
+                    f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno
+                ) from None
             parts.append(parse(str(path), data))
             names.append(name)
             digest.update(hashlib.blake2b(name.encode() + b"\0" + data).digest())
@@ -247,8 +249,9 @@ def _rows(path: str, data: bytes, separator: str) -> list[tuple[str, str]]:
 
 
 def _wrong(path: str, line: int, expected: str, found: str) -> FormatError:
-    return FormatError(f"{path}: line {line}: expected {expected}, found {found}", path=path,
-                       expected=expected, found=found)  # fmt: skip
+    return FormatError(
+        f"{path}: line {line}: expected {expected}, found {found}", path=path, expected=expected, found=found
+    )
 
 
 def _first(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -178,7 +178,8 @@ class SplitFacts:
             "bad": None if self.bad is None else [list(entry) for entry in self.bad],
             "notes": {kind: list(texts) for kind, texts in self.notes.items()},
             "box_problems": [list(entry) for entry in self.box_problems],
-            "boxes": self.boxes and {
+            "boxes": self.boxes
+            and {
                 "images": self.boxes.images,
                 "boxes": self.boxes.boxes,
                 "per_image": _summary(self.boxes.per_image),
@@ -191,7 +192,7 @@ class SplitFacts:
                 for c in self.columns
             },
             "created_by": dict(self.created_by),
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -82,9 +82,11 @@ def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
     for name in wanted:
         if name not in by_name:
             raise ArgumentError(
-                f"{root}: no split {name!r}; there is {', '.join(sorted(by_name))}", path=str(root),
-                expected=", ".join(sorted(by_name)), found=name,
-            )  # fmt: skip
+                f"{root}: no split {name!r}; there is {', '.join(sorted(by_name))}",
+                path=str(root),
+                expected=", ".join(sorted(by_name)),
+                found=name,
+            )
     return [by_name[name] for name in dict.fromkeys(wanted)]
 
 
@@ -175,9 +177,10 @@ class _Pass:
         if labels.max() >= len(self._dataset.classes):
             raise FormatError(
                 f"{self._dataset.path}: label {labels.max()} has no class in the manifest",
-                path=str(self._dataset.path), expected=f"-1 to {len(self._dataset.classes) - 1}",
+                path=str(self._dataset.path),
+                expected=f"-1 to {len(self._dataset.classes) - 1}",
                 found=str(labels.max()),
-            )  # fmt: skip
+            )
         return labels
 
 

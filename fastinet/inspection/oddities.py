@@ -22,9 +22,18 @@ FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP")  # by FORMAT.
 JPEG = 1
 
 _SUFFIXES = {
-    "jpg": 1, "jpeg": 1, "jpe": 1, "jfif": 1, "png": 2, "gif": 3, "bmp": 4, "dib": 4, "tif": 5, "tiff": 5,
+    "jpg": 1,
+    "jpeg": 1,
+    "jpe": 1,
+    "jfif": 1,
+    "png": 2,
+    "gif": 3,
+    "bmp": 4,
+    "dib": 4,
+    "tif": 5,
+    "tiff": 5,
     "webp": 6,
-}  # fmt: skip
+}
 
 T = TypeVar("T")
 Facts = npt.NDArray[np.void]
@@ -42,8 +51,17 @@ KINDS: Mapping[str, Callable[[Facts], Mask]] = {
 }
 
 # The conversion's remarks, of which those that sidecars tell, too, are left to them.
-_TOLD_BY_SIDECARS = {"EXIF-rotated", "under 32 px", "neither JPEG nor another common format",
-                     "PNG", "GIF", "BMP", "TIFF", "WEBP", "WebP"}  # fmt: skip
+_TOLD_BY_SIDECARS = {
+    "EXIF-rotated",
+    "under 32 px",
+    "neither JPEG nor another common format",
+    "PNG",
+    "GIF",
+    "BMP",
+    "TIFF",
+    "WEBP",
+    "WebP",
+}
 
 MEANINGS = {
     "not JPEG": "Another format, whatever the file's name says. Pillow decodes these, at its speed.",
@@ -51,7 +69,7 @@ MEANINGS = {
     "size not known": "No decoder accepted these files when they were converted or indexed.",
     "EXIF-rotated": "Stored turned or mirrored. torchvision trains on them as stored, and so does fastinet.",
     "JPEG without entry points": "Decoded from the first row on: progressive, CMYK or unusual files, or a "
-                                 "conversion that was told to leave entry points out.",
+    "conversion that was told to leave entry points out.",
     "under 32 px": "A side is shorter than 32 pixels.",
     "without a label": "Loaders give these the label -1.",
     "misnamed": "The file's extension promises another format than its bytes are.",
@@ -62,7 +80,7 @@ MEANINGS = {
     "JPEG without an end-of-image marker": "Its last bytes are missing; Pillow reads it all the same.",
     "broken EXIF": "Metadata that cannot be parsed; the image then counts as not turned, as for torchvision.",
     "several EXIF segments": "Pillow, as arbiter, said whether the image is turned.",
-}  # fmt: skip
+}
 _NORMALISED = "normalised to RGB JPEG"
 
 

@@ -412,8 +412,10 @@ class Loader:
             raise ArgumentError(
                 f"state: it is of another dataset than {self.dataset.path}: expected one whose shards hash "
                 f"to {identity}, found {state.get('dataset')!r}",
-                path=str(self.dataset.path), expected=identity, found=str(state.get("dataset")),
-            )  # fmt: skip
+                path=str(self.dataset.path),
+                expected=identity,
+                found=str(state.get("dataset")),
+            )
         mine = {**self._order, "subset": self._subset_hash}
         for name, value in mine.items():
             if state.get(name) != value:

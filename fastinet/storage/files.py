@@ -27,7 +27,7 @@ __all__ = [
     "read_json",
     "refuse_version",
     "wrong",
-]  # fmt: skip
+]
 
 E = TypeVar("E", FormatError, UnsupportedError)
 
@@ -37,9 +37,12 @@ HASH = re.compile(r"[0-9a-f]{16}\Z")  # as every JSON file here spells one
 _SHOWN = 80  # characters of a wrong value
 _KINDS = {int: "an integer", str: "a string", list: "a list", dict: "an object"}
 _SPECIAL = (
-    (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a FIFO"), (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"),
-)  # fmt: skip
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
 # Half a surrogate pair, or a byte that is not UTF-8 (U+DC80 to U+DCFF, as os.fsdecode has it).
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -180,8 +183,12 @@ def nested_deeper(value: Any, limit: int) -> bool:
 def _refuse_special(path: Path, status: os.stat_result) -> None:
     for is_kind, kind in _SPECIAL:
         if is_kind(status.st_mode):
-            raise FormatError(f"{path}: expected a regular file, found {kind}", path=str(path),
-                              expected="a regular file", found=kind)  # fmt: skip
+            raise FormatError(
+                f"{path}: expected a regular file, found {kind}",
+                path=str(path),
+                expected="a regular file",
+                found=kind,
+            )
 
 
 def _refused(path: Path, error: OSError) -> ShardIOError:

@@ -34,6 +34,10 @@ def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Itera
             expected = "one that no other record of the split has"
             there = f"that of record {first.number} of {first.shard}"
             yield FormatError(
-                f"{where}: key: expected {expected}, found {there}", path=second.shard, record=second.number,
-                key=second.key, expected=expected, found=there,
-            )  # fmt: skip
+                f"{where}: key: expected {expected}, found {there}",
+                path=second.shard,
+                record=second.number,
+                key=second.key,
+                expected=expected,
+                found=there,
+            )

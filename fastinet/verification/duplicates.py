@@ -93,9 +93,15 @@ class _Collector:
     def finish(self) -> DuplicateReport:
         compared = int(np.count_nonzero(self.compared))
         return DuplicateReport(
-            self.kind, compared, len(self.compared) - compared, self.groups, self.images, self.overlaps,
-            self.contradictions, tuple(self.listed),
-        )  # fmt: skip
+            self.kind,
+            compared,
+            len(self.compared) - compared,
+            self.groups,
+            self.images,
+            self.overlaps,
+            self.contradictions,
+            tuple(self.listed),
+        )
 
 
 def _repeated(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -27,12 +27,17 @@ def broken_expectations(
     across = [group for group in exact.listed if len(group.splits) > 1]
     within = [group for group in exact.listed if len(group.splits) == 1]
     if fail_on and exact.overlaps:
-        yield _error(root, f"{exact.overlaps:,} images are in more than one split: {_same(across)}",
-                     "none", str(exact.overlaps))  # fmt: skip
+        yield _error(
+            root,
+            f"{exact.overlaps:,} images are in more than one split: {_same(across)}",
+            "none",
+            str(exact.overlaps),
+        )
     count = exact.groups - exact.overlaps
     if "duplicates" in fail_on and count:
-        yield _error(root, f"{count:,} images are more than once in a split: {_same(within)}",
-                     "none", str(count))  # fmt: skip
+        yield _error(
+            root, f"{count:,} images are more than once in a split: {_same(within)}", "none", str(count)
+        )
 
 
 def _differences(split: SplitContents, published: Comparison) -> Iterator[ExpectationError]:
@@ -42,20 +47,34 @@ def _differences(split: SplitContents, published: Comparison) -> Iterator[Expect
         yield _error(split.path, f"{what}: expected {expected} as published, found {found}", expected, found)
     if published.deviating:
         texts = [f"{c.name} has {c.found:,} of {c.expected:,}" for c in published.deviating]
-        yield _error(split.path, f"{what}: {len(texts):,} classes have not as many images as published: "
-                     f"{some(texts)}", "0", str(len(texts)))  # fmt: skip
+        yield _error(
+            split.path,
+            f"{what}: {len(texts):,} classes have not as many images as published: {some(texts)}",
+            "0",
+            str(len(texts)),
+        )
     for names, how in ((published.missing_names, "are missing"), (published.repeated_names, "are repeated")):
         if names:
-            yield _error(split.path, f"{what}: {len(names):,} images {how}: {some(names)}",
-                         "0", str(len(names)))  # fmt: skip
+            yield _error(
+                split.path, f"{what}: {len(names):,} images {how}: {some(names)}", "0", str(len(names))
+            )
     if published.strange_names:
         names, count = published.strange_examples, published.strange_names
-        yield _error(split.path, f"{what}: {count:,} names are not of this split: {some(names, count)}",
-                     "0", str(count))  # fmt: skip
+        yield _error(
+            split.path,
+            f"{what}: {count:,} names are not of this split: {some(names, count)}",
+            "0",
+            str(count),
+        )
     if split.contradicting:
         texts = [f"{image.key} labelled {image.class_name}" for image in split.contradicting_examples]
-        yield _error(split.path, f"{what}: {split.contradicting:,} labels contradict the image's name: "
-                     f"{some(texts, split.contradicting)}", "0", str(split.contradicting))  # fmt: skip
+        yield _error(
+            split.path,
+            f"{what}: {split.contradicting:,} labels contradict the image's name: "
+            f"{some(texts, split.contradicting)}",
+            "0",
+            str(split.contradicting),
+        )
 
 
 def _error(path: Path, text: str, expected: str, found: str) -> ExpectationError:

@@ -127,8 +127,10 @@ def _find(roots: Indices, place: int) -> int:
 
 def _choose_bands(n: int, distance: int) -> list[_Band]:
     """The cut that should take the least time for n hashes of random bits."""
-    return min((_cut(m, distance) for m in range(-(-_BITS // _WIDEST), _BITS // 4 + 1)),
-               key=lambda bands: _cost(bands, n))  # fmt: skip
+    return min(
+        (_cut(m, distance) for m in range(-(-_BITS // _WIDEST), _BITS // 4 + 1)),
+        key=lambda bands: _cost(bands, n),
+    )
 
 
 def _cut(m: int, distance: int) -> list[_Band]:

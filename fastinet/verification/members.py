@@ -59,9 +59,12 @@ class LabelRule(NamedTuple):
         fields = tuple(map(str, chosen)) if chosen and isinstance(chosen, list) else ("cls", "json")
         whole = converted(contents)
         return cls(
-            {c.name: label for label, c in enumerate(contents.classes)}, ("cls",) if whole else fields,
-            bool(options.get("labels_as")), whole, options.get("on_bad") == "skip",
-        )  # fmt: skip
+            {c.name: label for label, c in enumerate(contents.classes)},
+            ("cls",) if whole else fields,
+            bool(options.get("labels_as")),
+            whole,
+            options.get("on_bad") == "skip",
+        )
 
 
 def converted(contents: Manifest) -> bool:
@@ -97,8 +100,12 @@ class Sidecar:
         compared = f": expected {expected}, found {found}" if expected or found else ""
         return FormatError(
             f"{self.index}: record {record} ({key}): {what}{compared}",
-            path=self.index, record=record, key=key, expected=expected, found=found,
-        )  # fmt: skip
+            path=self.index,
+            record=record,
+            key=key,
+            expected=expected,
+            found=found,
+        )
 
 
 def check_keys(sidecar: Sidecar, found: Found) -> None:
@@ -197,10 +204,15 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
     if not rule.skipped:
         for group in groups:
             if group.record < 0 and group.images and not _NO_RECORD.match(group.key):
-                found(FormatError(
-                    f"{sidecar.index}: key {group.key}: expected a record, as the tar has one, found none",
-                    path=sidecar.index, key=group.key, expected="a record", found="none",
-                ))  # fmt: skip
+                found(
+                    FormatError(
+                        f"{sidecar.index}: key {group.key}: expected a record, as the tar has one, found none",
+                        path=sidecar.index,
+                        key=group.key,
+                        expected="a record",
+                        found="none",
+                    )
+                )
     return with_json
 
 

@@ -92,9 +92,11 @@ class Records:
         classes = split.manifest.classes
         known = 0 <= record.label < len(classes)
         return ImageRef(
-            split.name, number - int(self._starts_of_splits[place]), record.key,
+            split.name,
+            number - int(self._starts_of_splits[place]),
+            record.key,
             classes[record.label].name if known else None,
-        )  # fmt: skip
+        )
 
 
 class Fingerprints:

@@ -100,10 +100,13 @@ def verify(
     problems: list[FastinetError] = []
     splits = list(_read(folders, "", problems))
     tallies = [
-        Tally(s, published.recognise(s.manifest) if known is None else known.split(s.manifest.split),
-              known is not None)
+        Tally(
+            s,
+            published.recognise(s.manifest) if known is None else known.split(s.manifest.split),
+            known is not None,
+        )
         for s in splits
-    ]  # fmt: skip
+    ]
     if known is not None and splits and not any(known.split(s.manifest.split) for s in splits):
         raise ArgumentError(
             f"{root}: {known.title} has {', '.join(known.splits)}, and none of these is here, only "
@@ -134,11 +137,20 @@ def verify(
     contents = tuple(tally.report() for tally in tallies)
     problems += broken_expectations(root, contents, exact, fail_on)
     return VerifyReport(
-        root, len(folders), sum(s.own * len(s.manifest.shards) for s in splits),
-        sum(r.records for r in results), sum(r.payload_bytes for r in results),
-        sum(r.decoded for r in results), tuple(problems), time.monotonic() - started,
-        contents, exact, perceptual, len(problems) + unlisted, sum(r.scanned for r in results),
-    )  # fmt: skip
+        root,
+        len(folders),
+        sum(s.own * len(s.manifest.shards) for s in splits),
+        sum(r.records for r in results),
+        sum(r.payload_bytes for r in results),
+        sum(r.decoded for r in results),
+        tuple(problems),
+        time.monotonic() - started,
+        contents,
+        exact,
+        perceptual,
+        len(problems) + unlisted,
+        sum(r.scanned for r in results),
+    )
 
 
 def _check_arguments(

@@ -106,9 +106,14 @@ def check_shard(task: ShardTask, decoding: bool, prints: Fingerprints, stop: thr
 
 
 def _prove(
-    dataset: _core.ShardedDataset, task: ShardTask, tally: Tally, prints: Fingerprints, all_images: bool,
-    stop: threading.Event, found: _Problems,
-) -> int:  # fmt: skip
+    dataset: _core.ShardedDataset,
+    task: ShardTask,
+    tally: Tally,
+    prints: Fingerprints,
+    all_images: bool,
+    stop: threading.Event,
+    found: _Problems,
+) -> int:
     """Everything that the sidecar says of its records. Returns how many images were scanned."""
     sidecar = Sidecar.of(dataset, task.spec)
     labels = sidecar.facts["label"]
@@ -186,8 +191,11 @@ def _label_problems(labels: npt.NDArray[np.int32], task: ShardTask) -> Iterator[
     for record in ((labels < -1) | (labels >= task.classes)).nonzero()[0].tolist():
         yield FormatError(
             f"{path}: record {record}: label {labels[record]} has no class among {task.classes}",
-            path=path, record=record, expected=f"-1 to {task.classes - 1}", found=str(labels[record]),
-        )  # fmt: skip
+            path=path,
+            record=record,
+            expected=f"-1 to {task.classes - 1}",
+            found=str(labels[record]),
+        )
 
 
 def _decode(dataset: _core.ShardedDataset, stop: threading.Event) -> Iterator[FastinetError | None]:
@@ -209,7 +217,11 @@ def _decode(dataset: _core.ShardedDataset, stop: threading.Event) -> Iterator[Fa
             yield FormatError(
                 f"{record.shard}: record {number} ({record.key}): recorded size is not the decoded image's: "
                 f"expected {expected}, found {found}",
-                path=record.shard, record=number, key=record.key, expected=expected, found=found,
-            )  # fmt: skip
+                path=record.shard,
+                record=number,
+                key=record.key,
+                expected=expected,
+                found=found,
+            )
         else:
             yield None

@@ -112,13 +112,23 @@ class Tally:
         if counts.any():
             empty = tuple(classes[i].name for i in np.flatnonzero(counts == 0).tolist())
             balance = ClassBalance(
-                len(classes), int(self._counts[-1]), int(counts.min()), float(np.median(counts)),
-                int(counts.max()), empty,
-            )  # fmt: skip
+                len(classes),
+                int(self._counts[-1]),
+                int(counts.min()),
+                float(np.median(counts)),
+                int(counts.max()),
+                empty,
+            )
         return SplitContents(
-            self._split.name, self._split.folder, int(self._counts.sum()), balance, self._comparison(),
-            self._contradicting_count, tuple(self._contradicting), self._with_json,
-        )  # fmt: skip
+            self._split.name,
+            self._split.folder,
+            int(self._counts.sum()),
+            balance,
+            self._comparison(),
+            self._contradicting_count,
+            tuple(self._contradicting),
+            self._with_json,
+        )
 
     def problems(self) -> Iterator[FormatError]:
         """Classes of which the manifest counts other records than there are, if all could be read."""
@@ -129,8 +139,13 @@ class Tally:
         for label, info in enumerate(contents.classes):
             counted = int(self._counts[label])
             if info.count not in (None, counted):
-                yield wrong(FormatError, path, f"classes[{label}].count", f"{counted}, as the sidecars have",
-                            info.count)  # fmt: skip
+                yield wrong(
+                    FormatError,
+                    path,
+                    f"classes[{label}].count",
+                    f"{counted}, as the sidecars have",
+                    info.count,
+                )
 
     def _comparison(self) -> Comparison | None:
         published = self._published
@@ -147,14 +162,20 @@ class Tally:
                 if there != expected:
                     deviating.append(ClassCount(name, expected, there))
         return Comparison(
-            published.dataset, published.title, published.split, self._stated, published.class_count,
+            published.dataset,
+            published.title,
+            published.split,
+            self._stated,
+            published.class_count,
             len(wanted) if part else published.class_count,
-            sum(wanted.values()) if part else published.images, found,
+            sum(wanted.values()) if part else published.images,
+            found,
             tuple(deviating),
             tuple(published.name_of(i) for i in np.flatnonzero(self._seen == 0).tolist()),
             tuple(published.name_of(i) for i in np.flatnonzero(self._seen == 2).tolist()),
-            self._strange_count, tuple(name for _, name in self._strange),
-        )  # fmt: skip
+            self._strange_count,
+            tuple(name for _, name in self._strange),
+        )
 
     def _wanted(self, published: PublishedSplit) -> dict[str, int]:
         """Images of each class as published, by label; empty where that is not known for all of them.

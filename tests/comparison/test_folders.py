@@ -33,10 +33,26 @@ def check_same_records(theirs: ImageFolder, split: Path) -> None:
 
 def test_a_tree_of_awkward_names_is_numbered_as_image_folder_numbers_it(tmp_path: Path) -> None:
     names = [
-        "b/2.JPEG", "b/10.jpg", "b/a-b/1.png", "b/a/c/1.jpeg", "b/a/9.jpg", "b/a b/1.jpg", "b/notes.txt",
-        "B/1.jpg", "Z/1.JPG", "a/é.jpg", "a/.hidden.jpg", "a/1.jpg.bak", "10/x.jpg", "9/x.jpg", "été/1.jpg",
-        "n01440764/n01440764_10026.JPEG", "n01440764/n01440764_9.JPEG", ".dot/1.jpg", "loose.jpg",
-    ]  # fmt: skip
+        "b/2.JPEG",
+        "b/10.jpg",
+        "b/a-b/1.png",
+        "b/a/c/1.jpeg",
+        "b/a/9.jpg",
+        "b/a b/1.jpg",
+        "b/notes.txt",
+        "B/1.jpg",
+        "Z/1.JPG",
+        "a/é.jpg",
+        "a/.hidden.jpg",
+        "a/1.jpg.bak",
+        "10/x.jpg",
+        "9/x.jpg",
+        "été/1.jpg",
+        "n01440764/n01440764_10026.JPEG",
+        "n01440764/n01440764_9.JPEG",
+        ".dot/1.jpg",
+        "loose.jpg",
+    ]
     root = write_tree(tmp_path / "src", {name: small_jpeg(number) for number, name in enumerate(names)})
     write_tree(tmp_path / "elsewhere", {"1.jpg": small_jpeg(90), "deep/2.jpg": small_jpeg(91)})
     (root / "linked").symlink_to(tmp_path / "elsewhere")
@@ -78,10 +94,15 @@ def test_archives_give_the_classes_and_labels_of_torchvisions_imagenet(
     }
     fastinet.convert(archives.write(tmp_path / "src", files), tmp_path / "out")
 
-    monkeypatch.setattr(imagenet, "ARCHIVE_META", {
-        "devkit": meta(DEVKIT, files), "train": meta("ILSVRC2012_img_train.tar", files),
-        "val": meta("ILSVRC2012_img_val.tar", files),
-    })  # fmt: skip
+    monkeypatch.setattr(
+        imagenet,
+        "ARCHIVE_META",
+        {
+            "devkit": meta(DEVKIT, files),
+            "train": meta("ILSVRC2012_img_train.tar", files),
+            "val": meta("ILSVRC2012_img_val.tar", files),
+        },
+    )
     archives.write(tmp_path / "theirs", files)
     for split in ("train", "val"):
         theirs = ImageNet(tmp_path / "theirs", split)

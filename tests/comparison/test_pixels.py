@@ -167,9 +167,14 @@ def test_random_crops_and_flips_are_torchvisions_of_the_window_that_was_drawn(pa
 
 def test_the_windows_that_the_batch_reports_are_those_of_its_pixels(pair: Pair) -> None:
     with fastinet.Loader(
-        pair.split, 16, [T.RandomResizedCrop(65), T.RandomHorizontalFlip()],
-        shuffle=True, seed=SEED, dtype="uint8", columns=("index", "image", "batch"),
-    ) as loader:  # fmt: skip
+        pair.split,
+        16,
+        [T.RandomResizedCrop(65), T.RandomHorizontalFlip()],
+        shuffle=True,
+        seed=SEED,
+        dtype="uint8",
+        columns=("index", "image", "batch"),
+    ) as loader:
         for records, images, batch in loader:
             for record, image, window, flip in zip(records, images, batch.crops, batch.flips, strict=True):
                 source, _ = pair.theirs[record]

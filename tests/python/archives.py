@@ -50,8 +50,15 @@ def meta_mat(year: int, ids: dict[int, str] = IDS) -> bytes:
     rows = np.empty((len(ids), 1), dtype=[(name, object) for name in names])
     for row, (number, wnid) in enumerate(ids.items()):
         children = list(ids)[:-1] if number == max(ids) else []
-        rows[row, 0] = (number, wnid, f"word of {wnid}, synonym", f"gloss of {wnid}", len(children),
-                        np.array([children], np.float64), 0 if children else 100 + number)  # fmt: skip
+        rows[row, 0] = (
+            number,
+            wnid,
+            f"word of {wnid}, synonym",
+            f"gloss of {wnid}",
+            len(children),
+            np.array([children], np.float64),
+            0 if children else 100 + number,
+        )
     buffer = io.BytesIO()
     scipy.io.savemat(buffer, {"synsets": rows})
     return buffer.getvalue()

@@ -13,11 +13,21 @@ from fastinet.format import manifest
 
 KEYS, ENTRY_POINTS, BOXES = 1, 2, 3
 _FIELDS = {
-    "payload_offset": (0, "<Q"), "payload_xxh3": (8, "<Q"), "entry_points_xxh3": (16, "<Q"),
-    "entry_points_offset": (24, "<Q"), "entry_points_size": (32, "<I"), "payload_size": (36, "<I"),
-    "label": (40, "<i"), "width": (44, "<I"), "height": (48, "<I"), "flags": (52, "<I"),
-    "key_offset": (56, "<I"), "key_size": (60, "<I"), "boxes_offset": (64, "<I"), "boxes_size": (68, "<I"),
-}  # fmt: skip
+    "payload_offset": (0, "<Q"),
+    "payload_xxh3": (8, "<Q"),
+    "entry_points_xxh3": (16, "<Q"),
+    "entry_points_offset": (24, "<Q"),
+    "entry_points_size": (32, "<I"),
+    "payload_size": (36, "<I"),
+    "label": (40, "<i"),
+    "width": (44, "<I"),
+    "height": (48, "<I"),
+    "flags": (52, "<I"),
+    "key_offset": (56, "<I"),
+    "key_size": (60, "<I"),
+    "boxes_offset": (64, "<I"),
+    "boxes_size": (68, "<I"),
+}
 
 
 class Forgery:

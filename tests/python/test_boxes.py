@@ -53,14 +53,17 @@ def test_boxes_names_and_flags_are_read() -> None:
         (("n1", 5, 6, 5, 40), None, "dropped: the box (5, 6, 5, 40) has no area"),
         (("n1", 30, 6, 5, 40), None, "dropped: the box (30, 6, 5, 40) is turned round"),
         (("n1", 70, 6, 80, 40), None, "dropped: the box (70, 6, 80, 40) lies outside of the image of 64x48"),
-        (("n1", -3, 6, 80, 40), (0, 0, 6, 64, 40, 0),
-         "clipped: the box (-3, 6, 80, 40) reaches out of the image of 64x48"),
+        (
+            ("n1", -3, 6, 80, 40),
+            (0, 0, 6, 64, 40, 0),
+            "clipped: the box (-3, 6, 80, 40) reaches out of the image of 64x48",
+        ),
         (("n1", "x", 6, 80, 40), None, "dropped: no box of four numbers"),
         (("n1", "nan", 6, 80, 40), None, "dropped: no box of four numbers"),
         (("n9", 1, 6, 9, 40), (-1, 1, 6, 9, 40, 0), "kept without label: the dataset has no such class"),
         (("n1", "1.4", 6, "8.6", 40), (0, 1, 6, 9, 40, 0), ""),
     ],
-)  # fmt: skip
+)
 def test_a_flawed_box_is_reported_with_its_file_object_and_reason(
     box: tuple[str, object, object, object, object], left: tuple[int, ...] | None, problem: str
 ) -> None:
@@ -119,8 +122,10 @@ def test_a_conversion_stores_boxes_and_reports_their_flaws(source: Path) -> None
     convert(source / "src", source / "out", boxes=source / "boxes")
     dataset = Dataset(source / "out")
     assert [record.boxes for record in dataset] == [
-        [(0, 10, 6, 42, 30, 0), (1, 0, 0, 64, 48, 0)], [], [(1, 200, 120, 400, 240, 0)],
-    ]  # fmt: skip
+        [(0, 10, 6, 42, 30, 0), (1, 0, 0, 64, 48, 0)],
+        [],
+        [(1, 200, 120, 400, 240, 0)],
+    ]
     assert [record.boxes_size for record in dataset] == [(64, 48), None, (640, 480)]
     assert [c.count for c in dataset.classes] == [2, 1]
     report = json.loads((dataset.path / "report.json").read_text())
@@ -184,7 +189,7 @@ def test_a_flip_mirrors_boxes_and_formats_are_those_of_torchvision(dataset: Data
     np.testing.assert_allclose(
         load(dataset, transform, box_format="cxcywh", box_relative=True)["boxes"][0][0],
         [38 / 64, 18 / 48, 32 / 64, 24 / 48],
-    )  # fmt: skip
+    )
 
 
 def test_a_crop_clips_boxes_and_drops_those_of_which_too_little_is_left(dataset: Dataset) -> None:
@@ -225,9 +230,7 @@ def test_random_windows_move_boxes_exactly_as_they_move_pixels(dataset: Dataset)
                 x = 30 - x[::-1]
             at = np.flatnonzero(found["box_labels"][0] == label)
             if x[0] < x[1] and y[0] < y[1]:
-                np.testing.assert_allclose(
-                    found["boxes"][0][at[0]], [x[0], y[0], x[1], y[1]], atol=1e-4
-                )  # fmt: skip
+                np.testing.assert_allclose(found["boxes"][0][at[0]], [x[0], y[0], x[1], y[1]], atol=1e-4)
             else:
                 assert not len(at)
 
@@ -245,9 +248,14 @@ def test_boxes_turn_with_the_image_where_its_exif_orientation_is_applied(
     write_tree(tmp_path / "boxes", {"a.xml": voc([("n1", 32, 8, 56, 24)])})
     convert(tmp_path / "src", tmp_path / "out", boxes=tmp_path / "boxes")
     loader = Loader(
-        Dataset(tmp_path / "out"), 1, T.Resize((60, 60)), dtype="uint8", layout="NHWC",
-        columns=("image", "boxes"), apply_orientation=True,
-    )  # fmt: skip
+        Dataset(tmp_path / "out"),
+        1,
+        T.Resize((60, 60)),
+        dtype="uint8",
+        layout="NHWC",
+        columns=("image", "boxes"),
+        apply_orientation=True,
+    )
     ((image, (found,)),) = list(loader)
     bright = image[0, :, :, 0] > 128
     rows, columns = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
@@ -300,10 +308,12 @@ def test_imagenets_own_annotations_arrive_as_they_are_in_their_files(tmp_path: P
     for record in Dataset(tmp_path / "out"):
         tree = ElementTree.parse(VAL / f"{record.key.split('/')[-1]}.xml")
         expected = [
-            (names.index(o.findtext("name") or ""), *(int(o.findtext(f"bndbox/{e}") or "")
-             for e in ("xmin", "ymin", "xmax", "ymax")))
+            (
+                names.index(o.findtext("name") or ""),
+                *(int(o.findtext(f"bndbox/{e}") or "") for e in ("xmin", "ymin", "xmax", "ymax")),
+            )
             for o in tree.iter("object")
-        ]  # fmt: skip
+        ]
         assert [box[:5] for box in record.boxes] == expected
 
 
@@ -311,9 +321,14 @@ def test_imagenets_own_annotations_arrive_as_they_are_in_their_files(tmp_path: P
 
 
 def tensorflows_window(
-    generator: np.random.Generator, image: tuple[int, int], objects: Sequence[tuple[int, int, int, int]],
-    covered: float, area_range: tuple[float, float], aspect_ratio_range: tuple[float, float], attempts: int,
-) -> tuple[int, int, int, int]:  # fmt: skip
+    generator: np.random.Generator,
+    image: tuple[int, int],
+    objects: Sequence[tuple[int, int, int, int]],
+    covered: float,
+    area_range: tuple[float, float],
+    aspect_ratio_range: tuple[float, float],
+    attempts: int,
+) -> tuple[int, int, int, int]:
     """TensorFlow's sample_distorted_bounding_box_op.cc; objects are top, left, height, width."""
     rows, columns = image
     low, high = (share * rows * columns for share in area_range)

@@ -88,8 +88,10 @@ def test_records_keep_torchvisions_order_and_only_their_labels_change(tmp_path: 
     convert(src, tmp_path / "dst", class_order=["c", "a", "b"])
     found = members(tmp_path / "dst" / "train" / "train-000000.tar")
     assert {k: v for k, v in found.items() if k.endswith(".cls")} == {
-        "a/0.cls": b"1", "b/1.cls": b"2", "c/2.cls": b"0",
-    }  # fmt: skip
+        "a/0.cls": b"1",
+        "b/1.cls": b"2",
+        "c/2.cls": b"0",
+    }
     assert [k for k in found if k.endswith(".jpg")] == ["a/0.jpg", "b/1.jpg", "c/2.jpg"]
 
 

@@ -56,8 +56,13 @@ def test_the_hierarchy_is_a_graph_in_which_a_node_may_have_several_parents(datas
     assert graph.parents("n00000020") == ("n00000010", "n00000011")
     assert graph.children("n00000010") == ("n00000020", "n00000021")
     assert graph.descendants("n00000002") == {
-        "n00000010", "n00000011", "n00000020", "n00000021", "n00000022", "n00000024",
-    }  # fmt: skip
+        "n00000010",
+        "n00000011",
+        "n00000020",
+        "n00000021",
+        "n00000022",
+        "n00000024",
+    }
     assert graph.ancestors("n00000020") == {"n00000010", "n00000011", "n00000002", "n00000001"}
     assert graph.find("Domestic_Dog") == ("n00000010",)
     assert set(graph.find("crane")) == {"n00000022", "n00000023"}
@@ -94,8 +99,11 @@ def test_classes_are_chosen_by_label_name_word_or_subtree(
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("crane", r"'crane' stands for several synsets, name the one that is meant: "
-                  r"n00000022 \(crane: 1 class\); n00000023 \(crane: 1 class\)"),
+        (
+            "crane",
+            r"'crane' stands for several synsets, name the one that is meant: "
+            r"n00000022 \(crane: 1 class\); n00000023 \(crane: 1 class\)",
+        ),
         ("unicorn", "no class 'unicorn' among its 5, and no synset with that word$"),
         ("sheep dog", "no class 'sheep dog' among its 5, and no synset with that word; similar: sheepdog$"),
         ("unrelated thing", "no class 'unrelated thing' among its 5"),
@@ -103,7 +111,7 @@ def test_classes_are_chosen_by_label_name_word_or_subtree(
         (5, "no class 5 among its 5"),
         (1.5, "a class is chosen by its name, a word or its label, not by 1.5"),
     ],
-)  # fmt: skip
+)
 def test_a_query_without_one_meaning_is_refused(dataset: Dataset, query: str, message: str) -> None:
     with pytest.raises(errors.ArgumentError, match=message):
         dataset.select(query)

@@ -37,8 +37,21 @@ def test_converting_verifying_indexing_and_measuring_work_from_the_command_line(
     assert run(monkeypatch, "index", tmp_path / "dst" / "train", tmp_path / "indexed") == 0
     assert "6 records in 1 tars" in capsys.readouterr().out
     assert len(fastinet.Dataset(tmp_path / "indexed")) == 6
-    assert run(monkeypatch, "export", tmp_path / "dst", tmp_path / "back", "--to", "webdataset", "--split",
-               "train", "--classes", "c1") == 0  # fmt: skip
+    assert (
+        run(
+            monkeypatch,
+            "export",
+            tmp_path / "dst",
+            tmp_path / "back",
+            "--to",
+            "webdataset",
+            "--split",
+            "train",
+            "--classes",
+            "c1",
+        )
+        == 0
+    )
     assert "back: 3 images" in capsys.readouterr().out
     figures = tmp_path / "figures.json"
     measure = ["--seconds", "0.01", "--repeats", "1", "--size", "32", "--threads", "1", "--batch-size", "4"]
@@ -95,8 +108,11 @@ def test_what_verify_finds_is_told_in_bounded_lists_and_written_in_full(
     found = json.loads(told.read_text())
     assert (found["ok"], found["records"], len(found["exact"]["listed"])) == (True, 16, 8)
     assert found["exact"]["listed"][7]["images"][1] == {
-        "split": "val", "record": 7, "key": "c/7", "class_name": "c"
-    }  # fmt: skip
+        "split": "val",
+        "record": 7,
+        "key": "c/7",
+        "class_name": "c",
+    }
     assert run(monkeypatch, "verify", tmp_path / "dst", "--fail-on", "overlap", "--json", told) == 3
     captured = capsys.readouterr()
     assert captured.err.count("8 images are in more than one split: train/c/0 = val/c/0") == 1

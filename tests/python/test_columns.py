@@ -62,11 +62,12 @@ def test_values_without_keys_need_an_order_and_names_sorts_them_by_file(dataset:
 
 FORMATS: dict[str, Callable[[Path, list[str]], dict[str, Any]]] = {
     "csv": lambda p, keys: {
-        "text": "ImageId,value,more\n" + "".join(f"{k}.JPEG,{ord(k)},x\n" for k in keys), "column": "value",
+        "text": "ImageId,value,more\n" + "".join(f"{k}.JPEG,{ord(k)},x\n" for k in keys),
+        "column": "value",
     },
     "tsv": lambda p, keys: {"text": "id\tvalue\n" + "".join(f"{k}\t{ord(k)}\n" for k in keys), "key": "id"},
     "json": lambda p, keys: {"text": json.dumps({k: ord(k) for k in keys})},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("suffix", FORMATS)

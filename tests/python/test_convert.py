@@ -193,9 +193,13 @@ def test_the_report_names_what_is_out_of_the_ordinary(tmp_path: Path) -> None:
     )
     split = convert(tmp_path / "src", tmp_path / "dst").splits["train"]
     assert split.examples == {
-        "CMYK": ["a/cmyk"], "EXIF-rotated": ["a/turned"], "PNG": ["a/png"], "gray": ["a/gray"],
-        "progressive": ["a/progressive"], "under 32 px": ["a/tiny"],
-    }  # fmt: skip
+        "CMYK": ["a/cmyk"],
+        "EXIF-rotated": ["a/turned"],
+        "PNG": ["a/png"],
+        "gray": ["a/gray"],
+        "progressive": ["a/progressive"],
+        "under 32 px": ["a/tiny"],
+    }
     assert split.with_entry_points == 3
     assert members(tmp_path / "dst" / "train" / "train-000000.tar")["a/png.png"] == png.getvalue()
 

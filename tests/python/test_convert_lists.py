@@ -137,8 +137,9 @@ def test_tiny_imagenet_is_recognised_with_its_boxes_and_sorted_classes(tmp_path:
     ]
     assert train.classes[1].words == ("crane", "bird")
     assert [(r.key, r.label, r.boxes) for r in train] == [
-        ("n00000001/images/n00000001_0", 0, [(0, 0, 10, 63, 48, 0)]), ("n00000002/images/n00000002_0", 1, []),
-    ]  # fmt: skip
+        ("n00000001/images/n00000001_0", 0, [(0, 0, 10, 63, 48, 0)]),
+        ("n00000002/images/n00000002_0", 1, []),
+    ]
     assert "has no area" in report.splits["train"].box_problems[0][1]
     assert [r.label for r in val] == [1, 0]
     assert [r.label for r in Dataset(tmp_path / "dst" / "test")] == [-1]

@@ -38,8 +38,10 @@ def test_hugging_faces_files_are_recognised_with_their_class_names(tmp_path: Pat
     assert list(report.splits) == ["train", "validation"]
     assert [c.name for c in Dataset(tmp_path / "dst" / "train").classes] == ["crane", "b", "crane (2)"]
     assert records(tmp_path / "dst/train") == [
-        ("00000000", 2, images[0]), ("n_1", 0, images[1]), ("n_2", -1, images[2]),
-    ]  # fmt: skip
+        ("00000000", 2, images[0]),
+        ("n_1", 0, images[1]),
+        ("n_2", -1, images[2]),
+    ]
 
 
 def test_labels_without_names_are_numbers_and_damage_is_named(tmp_path: Path) -> None:
@@ -115,8 +117,11 @@ def test_a_flipped_bit_in_an_image_is_found_where_pages_have_checksums(tmp_path:
 
 def test_what_is_no_set_of_images_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"url": ["x"], "label": [1]}), tmp_path / "x.parquet")
-    with pytest.raises(errors.FormatError, match=r"expected columns image\{bytes,path\} and label, found "
-                       r"url \(string\), label \(int64\)"):  # fmt: skip
+    with pytest.raises(
+        errors.FormatError,
+        match=r"expected columns image\{bytes,path\} and label, found "
+        r"url \(string\), label \(int64\)",
+    ):
         convert(tmp_path / "x.parquet", tmp_path / "dst")
     rows = pa.table({"image": [small_jpeg(0), None], "label": [0, 0]})
     pq.write_table(rows, tmp_path / "y.parquet")
@@ -129,8 +134,11 @@ def test_what_is_no_set_of_images_is_refused(tmp_path: Path) -> None:
 
 def test_a_set_with_a_file_missing_is_refused_unless_that_is_meant(tmp_path: Path) -> None:
     write(tmp_path / "src/data/train-00001-of-00002.parquet", [0], ["c"])
-    with pytest.raises(errors.MissingFileError, match=r"train-00000-of-00002\.parquet: missing: expected 2 "
-                       "files of the split train, found 1"):  # fmt: skip
+    with pytest.raises(
+        errors.MissingFileError,
+        match=r"train-00000-of-00002\.parquet: missing: expected 2 "
+        "files of the split train, found 1",
+    ):
         convert(tmp_path / "src", tmp_path / "dst")
     assert convert(tmp_path / "src/data/train-00001-of-00002.parquet", tmp_path / "dst").records == 1
 

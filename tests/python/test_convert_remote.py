@@ -80,13 +80,29 @@ def stored() -> dict[str, bytes]:
 
 
 def run_child(source: Path, at: int, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", CHILD, str(at), "convert", str(source), URL, "--shard-size", "2",
-               "--workers", "1", *options]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        str(at),
+        "convert",
+        str(source),
+        URL,
+        "--shard-size",
+        "2",
+        "--workers",
+        "1",
+        *options,
+    ]
     paths = [str(Path(__file__).parent), *sys.path]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False,
+        command,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in paths if p)},
-    )  # fmt: skip
+    )
 
 
 def test_an_object_store_gets_the_files_that_a_folder_gets(

@@ -71,8 +71,10 @@ def test_the_earlier_scripts_files_give_synsets_and_boxes(tmp_path: Path) -> Non
         classic(small_jpeg(2), 2, "n01443537", "n01443537_1.JPEG", (0, 0), boxes[:1]),
     ]
     write_records(tmp_path / "src/train-00000-of-00001", rows)
-    write_records(tmp_path / "src/validation-00000-of-00001",
-                  [classic(small_jpeg(3), 2, "n01443537", "ILSVRC2012_val_00000001.JPEG")])  # fmt: skip
+    write_records(
+        tmp_path / "src/validation-00000-of-00001",
+        [classic(small_jpeg(3), 2, "n01443537", "ILSVRC2012_val_00000001.JPEG")],
+    )
     report = convert(tmp_path / "src", tmp_path / "dst")
     train = Dataset(tmp_path / "dst/train")
     assert [c.name for c in train.classes] == list(WNIDS)
@@ -91,8 +93,10 @@ def test_a_tfrecord_of_a_tree_gives_the_very_shards_of_the_tree(tmp_path: Path) 
     tree = tree or {f"{w}/{w}_{i}.JPEG": small_jpeg(i) for i, w in enumerate(WNIDS)}
     write_tree(tmp_path / "tree", tree)
     numbers = {wnid: i + 1 for i, wnid in enumerate(sorted({path.split("/")[0] for path in tree}))}
-    rows = [classic(data, numbers[path.split("/")[0]], path.split("/")[0], path.split("/")[1])
-            for path, data in sorted(tree.items())]  # fmt: skip
+    rows = [
+        classic(data, numbers[path.split("/")[0]], path.split("/")[0], path.split("/")[1])
+        for path, data in sorted(tree.items())
+    ]
     write_records(tmp_path / "tf/train-00000-of-00001", rows)
     convert(tmp_path / "tree", tmp_path / "a", shard_size="4")
     convert(tmp_path / "tf", tmp_path / "b", shard_size="4")
@@ -105,13 +109,17 @@ def test_a_tfrecord_of_a_tree_gives_the_very_shards_of_the_tree(tmp_path: Path) 
 
 def test_numbers_in_the_order_of_the_ilsvrc_ids_become_labels_in_that_of_the_wnids(tmp_path: Path) -> None:
     ids = {1: "n02119789", 2: "n01440764", 3: "n01443537"}
-    rows = [classic(small_jpeg(n), n, wnid, f"{wnid}_1.JPEG", (64, 48), [(0.0, 0.0, 0.5, 0.5)])
-            for n, wnid in ids.items()]  # fmt: skip
+    rows = [
+        classic(small_jpeg(n), n, wnid, f"{wnid}_1.JPEG", (64, 48), [(0.0, 0.0, 0.5, 0.5)])
+        for n, wnid in ids.items()
+    ]
     write_records(tmp_path / "src/train-00000-of-00001", rows)
     report = convert(tmp_path / "src", tmp_path / "dst")
     assert [(r.key[:9], r.label, r.boxes[0][0]) for r in Dataset(tmp_path / "dst")] == [
-        ("n02119789", 2, 2), ("n01440764", 0, 0), ("n01443537", 1, 1)
-    ]  # fmt: skip
+        ("n02119789", 2, 2),
+        ("n01440764", 0, 0),
+        ("n01443537", 1, 1),
+    ]
     assert report.splits["train"].notes == {
         "classes renumbered in the order of the WNIDs": ["3: n02119789, number 1, is now 2"]
     }
@@ -152,46 +160,66 @@ def contradictory(name: str) -> tuple[list[dict[str, Value]], str, str]:
     jpeg = small_jpeg(0)
     return {
         "one number, two synsets": (
-            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 1, WNIDS[1])], "",
+            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 1, WNIDS[1])],
+            "",
             r"record 1 at offset \d+: synset of label 1: expected n01440764, as before, found n01443537",
         ),
         "one synset, two numbers": (
-            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 2, WNIDS[0])], "",
+            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 2, WNIDS[0])],
+            "",
             "labels 1 and 2 both stand for n01440764",
         ),
         "synset against list": (
-            [classic(jpeg, 1, WNIDS[1])], "\n".join(WNIDS),
+            [classic(jpeg, 1, WNIDS[1])],
+            "\n".join(WNIDS),
             "synset of label 1: expected n01440764, as synsets.txt says, found n01443537",
         ),
         "file name against list": (
-            [classic(jpeg, 1, "", f"{WNIDS[1]}_5.JPEG")], "\n".join(WNIDS),
+            [classic(jpeg, 1, "", f"{WNIDS[1]}_5.JPEG")],
+            "\n".join(WNIDS),
             "label 1: expected that of n01443537, with which the file name n01443537_5.JPEG begins, "
             "found that of n01440764",
         ),
         "synset not in list": (
-            [classic(jpeg, 4, "n00000001")], "\n".join(WNIDS), "synset: expected one of the 3 classes",
+            [classic(jpeg, 4, "n00000001")],
+            "\n".join(WNIDS),
+            "synset: expected one of the 3 classes",
         ),
         "background, or counted from 0": (
-            [classic(jpeg, 0)], "\n".join(WNIDS),
+            [classic(jpeg, 0)],
+            "\n".join(WNIDS),
             "label: expected 1 to 3, as 0 is the background's; or do these files count from 0.*found 0",
         ),
         "beyond the list": ([classic(jpeg, 4)], "\n".join(WNIDS), "label: expected 1 to 3, found 4"),
         "some synsets unknown": (
-            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 2)], "", "no record tells the synset of the labels 2",
+            [classic(jpeg, 1, WNIDS[0]), classic(jpeg, 2)],
+            "",
+            "no record tells the synset of the labels 2",
         ),
         "a class twice": ([classic(jpeg, 1)], "a\nb\na\n", "synsets.txt: this list of classes names a twice"),
         "label is text": (
-            [{**classic(jpeg, 1), "image/class/label": "1"}], "\n".join(WNIDS),
+            [{**classic(jpeg, 1), "image/class/label": "1"}],
+            "\n".join(WNIDS),
             "feature image/class/label: expected a number, found ",
         ),
-    }[name]  # fmt: skip
+    }[name]
 
 
-@pytest.mark.parametrize("name", [
-    "one number, two synsets", "one synset, two numbers", "synset against list", "file name against list",
-    "synset not in list", "background, or counted from 0", "beyond the list", "some synsets unknown",
-    "a class twice", "label is text",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one number, two synsets",
+        "one synset, two numbers",
+        "synset against list",
+        "file name against list",
+        "synset not in list",
+        "background, or counted from 0",
+        "beyond the list",
+        "some synsets unknown",
+        "a class twice",
+        "label is text",
+    ],
+)
 def test_labels_that_contradict_each_other_are_errors(tmp_path: Path, name: str) -> None:
     rows, listing, message = contradictory(name)
     write_records(tmp_path / "src/train-00000-of-00001", rows)
@@ -237,8 +265,9 @@ def test_whatever_is_no_example_is_a_format_error(data: bytes) -> None:
 
 
 def test_a_damaged_record_is_a_bad_file(tmp_path: Path) -> None:
-    path = write_records(tmp_path / "src/train-00000-of-00001",
-                         [classic(small_jpeg(i), i + 1, WNIDS[i]) for i in range(3)])  # fmt: skip
+    path = write_records(
+        tmp_path / "src/train-00000-of-00001", [classic(small_jpeg(i), i + 1, WNIDS[i]) for i in range(3)]
+    )
     (tmp_path / "src/synsets.txt").write_text("\n".join(WNIDS))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -286,16 +315,35 @@ def emptied(folder: Path) -> None:
         file.write_bytes(b"")
 
 
-@pytest.mark.parametrize(("change", "kind", "message"), [
-    (lost_record, errors.TruncatedError, r"00001-of-00002: expected 2 records, as dataset_info\.json says, "
-     "found 1"),
-    (lost_file, errors.MissingFileError, r"train\.tfrecord-00000-of-00002: missing: expected 2 files of the "
-     "split train, found 1"),
-    (two_sets, errors.ArgumentError, r"split train: more than one set of files: .*-of-00001 and .*-of-00002"),
-    (compressed, errors.UnsupportedError, "compressed with gzip; decompress it first"),
-    (other_features, errors.ArgumentError, "expected a feature image or image/encoded, found: serialized"),
-    (emptied, errors.ArgumentError, "no records in its 2 TFRecord files"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "kind", "message"),
+    [
+        (
+            lost_record,
+            errors.TruncatedError,
+            r"00001-of-00002: expected 2 records, as dataset_info\.json says, "
+            "found 1",
+        ),
+        (
+            lost_file,
+            errors.MissingFileError,
+            r"train\.tfrecord-00000-of-00002: missing: expected 2 files of the "
+            "split train, found 1",
+        ),
+        (
+            two_sets,
+            errors.ArgumentError,
+            r"split train: more than one set of files: .*-of-00001 and .*-of-00002",
+        ),
+        (compressed, errors.UnsupportedError, "compressed with gzip; decompress it first"),
+        (
+            other_features,
+            errors.ArgumentError,
+            "expected a feature image or image/encoded, found: serialized",
+        ),
+        (emptied, errors.ArgumentError, "no records in its 2 TFRecord files"),
+    ],
+)
 def test_what_is_missing_or_something_else_is_named(
     tmp_path: Path, change: Callable[[Path], None], kind: type[Exception], message: str
 ) -> None:
@@ -335,11 +383,13 @@ def test_dali_reads_the_same_images_and_labels(tmp_path: Path) -> None:
     @dali.pipeline_def(batch_size=3, num_threads=1, device_id=None)
     def pipeline() -> object:
         read = dali.fn.readers.tfrecord(
-            path=[str(path)], index_path=[str(tmp_path / "index")], features={
+            path=[str(path)],
+            index_path=[str(tmp_path / "index")],
+            features={
                 "image/encoded": tfrecord.FixedLenFeature((), tfrecord.string, ""),
                 "image/class/label": tfrecord.FixedLenFeature([1], tfrecord.int64, -1),
             },
-        )  # fmt: skip
+        )
         return read["image/encoded"], read["image/class/label"]
 
     built = pipeline()

@@ -39,8 +39,9 @@ def test_tars_of_webdatasets_writer_are_cut_anew(tmp_path: Path) -> None:
     write(tmp_path / "src/imagenet1k-validation-00.tar", {"v.jpg": JPEGS[0], "v.cls": b"1"})
     report = convert(tmp_path / "src", tmp_path / "dst", shard_size="5")
     assert {name: (s.records, s.shards) for name, s in report.splits.items()} == {
-        "train": (6, 2), "validation": (1, 1)
-    }  # fmt: skip
+        "train": (6, 2),
+        "validation": (1, 1),
+    }
     assert records(tmp_path / "dst/train") == [(f"n0{i % 2}/x{i}", i % 3, d) for i, d in enumerate(JPEGS)]
     assert [c.name for c in Dataset(tmp_path / "dst/validation").classes] == ["0", "1", "2"]
 
@@ -81,8 +82,13 @@ def test_labels_may_be_names_and_lists_name_the_classes(tmp_path: Path) -> None:
 
 
 def test_json_stays_and_its_boxes_are_taken(tmp_path: Path) -> None:
-    told = json.dumps({"label": 1, "caption": "\u00e9", "boxes": {
-        "width": 64, "height": 48, "rows": [[1, 2, 3, 40, 41, 1]]}})  # fmt: skip
+    told = json.dumps(
+        {
+            "label": 1,
+            "caption": "\u00e9",
+            "boxes": {"width": 64, "height": 48, "rows": [[1, 2, 3, 40, 41, 1]]},
+        }
+    )
     write(tmp_path / "x.tar", {"a.jpg": JPEGS[0], "a.json": told.encode(), "b.jpg": JPEGS[1]})
     convert(tmp_path / "x.tar", tmp_path / "dst")
     record = Dataset(tmp_path / "dst")[0]
@@ -98,8 +104,16 @@ def test_keys_stay_unless_the_format_forbids_them(tmp_path: Path) -> None:
     write(tmp_path / "src/1.tar", {"same.jpg": JPEGS[1]})
     convert(tmp_path / "src", tmp_path / "dst")
     assert [key for key, _, _ in records(tmp_path / "dst")] == [
-        "p/a", "100%25", "d.d/b", "bell%07", "abs/c", "up", "same", "\u00e9", "same~2"
-    ]  # fmt: skip
+        "p/a",
+        "100%25",
+        "d.d/b",
+        "bell%07",
+        "abs/c",
+        "up",
+        "same",
+        "\u00e9",
+        "same~2",
+    ]
 
 
 def damaged(name: str, folder: Path) -> tuple[type[Exception], str]:
@@ -111,25 +125,50 @@ def damaged(name: str, folder: Path) -> tuple[type[Exception], str]:
         "cut gz": (packed[:-300], errors.TruncatedError, "x.tar.*cut short"),
         "changed gz": (packed[:-5] + b"\0" + packed[-4:], errors.FormatError, "x.tar.*CRC check failed"),
         "header": (data[:3] + b"?" + data[4:], errors.FormatError, "tar header is damaged"),
-        "label": (tar_of({**good, "b.cls": b"1.5"}), errors.FormatError,
-                  r"record b: label in \.cls: expected a number of 0 or more, .* class, found '1\.5'"),
-        "a name": (tar_of({**good, "b.cls": b"cat"}), errors.FormatError,
-                   r"record b: label in \.cls: expected a number, as in earlier records, found 'cat'"),
+        "label": (
+            tar_of({**good, "b.cls": b"1.5"}),
+            errors.FormatError,
+            r"record b: label in \.cls: expected a number of 0 or more, .* class, found '1\.5'",
+        ),
+        "a name": (
+            tar_of({**good, "b.cls": b"cat"}),
+            errors.FormatError,
+            r"record b: label in \.cls: expected a number, as in earlier records, found 'cat'",
+        ),
         "empty label": (tar_of({**good, "b.cls": b""}), errors.FormatError, r"record b: label in \.cls"),
         "huge label": (tar_of({**good, "b.cls": b"99999999"}), errors.FormatError, "less than 1048576"),
-        "json": (tar_of({"a.jpg": JPEGS[0], "a.json": b"\xff"}), errors.FormatError,
-                 r"record a: label in \.json"),
-        "boxes": (tar_of({**good, "b.json": b'{"boxes": {"rows": 1}}'}), errors.FormatError,
-                  r"record b: boxes in \.json: expected width"),
-    }  # fmt: skip
+        "json": (
+            tar_of({"a.jpg": JPEGS[0], "a.json": b"\xff"}),
+            errors.FormatError,
+            r"record a: label in \.json",
+        ),
+        "boxes": (
+            tar_of({**good, "b.json": b'{"boxes": {"rows": 1}}'}),
+            errors.FormatError,
+            r"record b: boxes in \.json: expected width",
+        ),
+    }
     data, kind, message = cases[name]
     folder.mkdir()
     (folder / "x.tar").write_bytes(data)
     return kind, message
 
 
-@pytest.mark.parametrize("name", ["cut", "cut gz", "changed gz", "header", "label", "a name", "empty label",
-                                  "huge label", "json", "boxes"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "cut",
+        "cut gz",
+        "changed gz",
+        "header",
+        "label",
+        "a name",
+        "empty label",
+        "huge label",
+        "json",
+        "boxes",
+    ],
+)
 def test_damage_is_named(tmp_path: Path, name: str) -> None:
     kind, message = damaged(name, tmp_path / "src")
     with pytest.raises(kind, match=message):
@@ -164,7 +203,7 @@ def test_records_without_an_image_are_bad(tmp_path: Path) -> None:
     assert report.splits["train"].notes == {
         "records without a label": ["x.tar: 1"],
         "members not used": ["x.tar: 1 of txt"],
-    }  # fmt: skip
+    }
 
 
 def test_other_layouts_with_tars_are_not_taken_for_webdataset(tmp_path: Path) -> None:
@@ -180,8 +219,12 @@ def test_other_layouts_with_tars_are_not_taken_for_webdataset(tmp_path: Path) ->
 @pytest.fixture
 def dataset(tmp_path: Path) -> Path:
     """A dataset with words, a hierarchy, boxes and odd file names."""
-    tree = {"n00000020/x.y.JPEG": JPEGS[0], "n00000020/i.jpg": JPEGS[1], "n00000020/i.png": JPEGS[2],
-            "n00000021/\u00e9 %.jpeg": JPEGS[3]}  # fmt: skip
+    tree = {
+        "n00000020/x.y.JPEG": JPEGS[0],
+        "n00000020/i.jpg": JPEGS[1],
+        "n00000020/i.png": JPEGS[2],
+        "n00000021/\u00e9 %.jpeg": JPEGS[3],
+    }
     write_tree(tmp_path / "tree/train", tree)
     write_wordnet(tmp_path / "wordnet")
     voc = (

@@ -31,12 +31,29 @@ def make_split(folder: Path, counts: tuple[int, ...] = (4, 0, 3), classes: int =
         writer = _core.ShardWriter(os.fsencode(folder / f"{name}.tar"), os.fsencode(folder / f"{name}.idx"))
         for _ in range(count):
             boxes = (50, 60, [(record, 1, 2, 30, 40, 1)]) if record % 2 else None
-            writer.add(f"n{record % classes}/é{record}", "jpg", payload(record), record % classes,
-                       width=50 + record, height=60, format="JPEG", boxes=boxes)  # fmt: skip
+            writer.add(
+                f"n{record % classes}/é{record}",
+                "jpg",
+                payload(record),
+                record % classes,
+                width=50 + record,
+                height=60,
+                format="JPEG",
+                boxes=boxes,
+            )
             record += 1
         s = writer.finish()
-        shards.append(ShardInfo(f"{name}.tar", s["records"], s["bytes"], s["xxh3"], f"{name}.idx",
-                                s["index_bytes"], s["index_xxh3"]))  # fmt: skip
+        shards.append(
+            ShardInfo(
+                f"{name}.tar",
+                s["records"],
+                s["bytes"],
+                s["xxh3"],
+                f"{name}.idx",
+                s["index_bytes"],
+                s["index_xxh3"],
+            )
+        )
     names = tuple(
         ClassInfo(f"n{i}", (f"word {i}",), "gloss", {"ilsvrc2012_id": i + 1}) for i in range(classes)
     )

@@ -67,9 +67,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 WRITERS: dict[str, Callable[[Path, Any], None]] = {
-    "dataset.json": write_manifest, "columns.json": write_columns, "names.json": write_json,
+    "dataset.json": write_manifest,
+    "columns.json": write_columns,
+    "names.json": write_json,
     "report.json": write_json,
-}  # fmt: skip
+}
 
 
 def use(folder: Path, out: Path) -> list[errors.FastinetError]:
@@ -339,9 +341,13 @@ def test_a_circle_in_the_hierarchy_is_a_format_error_of_the_manifest(folder: Pat
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [("v.json", BAD_TEXTS["deep lists"][0]), ("v.json", BAD_TEXTS["a huge number"][0]),
-     ("v.npy", NPY["an unfinished header"]), ("v.npy", NPY["a shape beyond integers"])],
-)  # fmt: skip
+    [
+        ("v.json", BAD_TEXTS["deep lists"][0]),
+        ("v.json", BAD_TEXTS["a huge number"][0]),
+        ("v.npy", NPY["an unfinished header"]),
+        ("v.npy", NPY["a shape beyond integers"]),
+    ],
+)
 def test_malformed_values_to_attach_are_a_format_error(
     folder: Path, tmp_path: Path, name: str, data: bytes
 ) -> None:

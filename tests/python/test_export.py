@@ -56,8 +56,13 @@ def animals(tmp_path: Path) -> Path:
         "</object></annotation>"
     )
     write_tree(tmp_path / "boxes", {"train/n00000022/3.xml": voc.encode()})
-    convert(tmp_path / "tree", tmp_path / "data", shard_size="3", boxes=tmp_path / "boxes",
-            wordnet=write_wordnet(tmp_path / "wordnet"))  # fmt: skip
+    convert(
+        tmp_path / "tree",
+        tmp_path / "data",
+        shard_size="3",
+        boxes=tmp_path / "boxes",
+        wordnet=write_wordnet(tmp_path / "wordnet"),
+    )
     return tmp_path / "data"
 
 
@@ -118,17 +123,22 @@ def test_every_layout_of_source_gives_its_files_back(tmp_path: Path) -> None:
     (tmp_path / "parquet").mkdir()
     pq.write_table(table, tmp_path / "parquet/train-00000-of-00001.parquet")
 
-    write_records(tmp_path / "tfrecord/train-00000-of-00001",
-                  [classic(image, 1, CLASSES[0], name) for name, image in data.items()])  # fmt: skip
+    write_records(
+        tmp_path / "tfrecord/train-00000-of-00001",
+        [classic(image, 1, CLASSES[0], name) for name, image in data.items()],
+    )
     write_tree(tmp_path / "csv", {f"files/{name}": image for name, image in data.items()})
     listing = "".join(f'"files/{name}",{CLASSES[0]}\n' for name in odd)
     (tmp_path / "csv/list.csv").write_text("path,label\n" + listing)
 
     tagged = {name: image for name, image in data.items() if "." in name}
-    write_archives(tmp_path / "ilsvrc2012", {
-        "ILSVRC2012_devkit_t12.tar.gz": devkit(2012, []),
-        "ILSVRC2012_img_train.tar": tar_of_tars({CLASSES[0]: tagged}),
-    })  # fmt: skip
+    write_archives(
+        tmp_path / "ilsvrc2012",
+        {
+            "ILSVRC2012_devkit_t12.tar.gz": devkit(2012, []),
+            "ILSVRC2012_img_train.tar": tar_of_tars({CLASSES[0]: tagged}),
+        },
+    )
     write_archives(tmp_path / "imagenet21k", {f"{CLASSES[0]}.tar": tar_of(tagged)})
     write_tree(tmp_path / "imagefolder", {n: d for n, d in tree.items() if "." in n})
     convert(tmp_path / "imagefolder", tmp_path / "fastinet")
@@ -178,8 +188,9 @@ def test_exported_parquet_converts_back_to_the_same_records(animals: Path, tmp_p
     pytest.importorskip("pyarrow")
     assert export(animals, tmp_path / "back", to="parquet") == 8
     assert sorted(p.name for p in (tmp_path / "back/data").iterdir()) == [
-        "train-00000-of-00001.parquet", "val-00000-of-00001.parquet"
-    ]  # fmt: skip
+        "train-00000-of-00001.parquet",
+        "val-00000-of-00001.parquet",
+    ]
     convert(tmp_path / "back", tmp_path / "again", shard_size="3", wordnet=tmp_path / "wordnet")
     for split in ("train", "val"):
         assert facts(tmp_path / "again" / split) == facts(animals / split)
@@ -221,11 +232,22 @@ def test_exported_parquet_is_as_hugging_face_writes_it(animals: Path, tmp_path: 
     assert told["label"] == {"names": ["n00000020", "n00000021", "n00000022"], "_type": "ClassLabel"}
     rows = file.read().to_pylist()
     assert [(row["image"]["path"], row["label"]) for row in rows] == [
-        ("n00000020/1.JPEG", 0), ("n00000021/2.JPEG", 1), ("n00000022/3.JPEG", 2), ("n00000022/4.JPEG", 2)
-    ]  # fmt: skip
+        ("n00000020/1.JPEG", 0),
+        ("n00000021/2.JPEG", 1),
+        ("n00000022/3.JPEG", 2),
+        ("n00000022/4.JPEG", 2),
+    ]
     assert [row["image"]["bytes"] for row in rows] == [small_jpeg(i) for i in range(4)]
-    assert [row["boxes"] for row in rows] == [None, None, {"width": 128, "height": 96, "rows": [
-        {"label": 2, "xmin": 1, "ymin": 2, "xmax": 30, "ymax": 40, "flags": 2}]}, None]  # fmt: skip
+    assert [row["boxes"] for row in rows] == [
+        None,
+        None,
+        {
+            "width": 128,
+            "height": 96,
+            "rows": [{"label": 2, "xmin": 1, "ymin": 2, "xmax": 30, "ymax": 40, "flags": 2}],
+        },
+        None,
+    ]
 
 
 def test_files_and_row_groups_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,14 +273,18 @@ def test_classes_and_a_split_can_be_chosen(animals: Path, tmp_path: Path, to: st
         return
     if to == "webdataset":
         assert sorted(members(*(tmp_path / "back").glob("*.tar"))) == [
-            "n00000020/1.cls", "n00000020/1.jpg", "n00000021/2.cls", "n00000021/2.jpg"
-        ]  # fmt: skip
+            "n00000020/1.cls",
+            "n00000020/1.jpg",
+            "n00000021/2.cls",
+            "n00000021/2.jpg",
+        ]
     convert(tmp_path / "back", tmp_path / "again")
     again = Dataset(tmp_path / "again")
     assert again.split == "val"
     assert [(r.key, r.label, bytes(r.payload)) for r in again] == [
-        ("n00000020/1", 0, small_jpeg(0)), ("n00000021/2", 1, small_jpeg(1))
-    ]  # fmt: skip
+        ("n00000020/1", 0, small_jpeg(0)),
+        ("n00000021/2", 1, small_jpeg(1)),
+    ]
     assert [c.name for c in again.classes] == ["n00000020", "n00000021", "n00000022"]
 
 
@@ -293,8 +319,9 @@ def with_names(folder: Path, members: dict[str, bytes]) -> Path:
     for number, (_, offset, size) in enumerate(writer.scan()[0]):
         writer.add(f"{number:0{len(keys[number])}}", offset, size, 0)
     s = writer.finish(str(folder / "s-000000.idx"))
-    shard = ShardInfo("s-000000.tar", s["records"], s["bytes"], s["xxh3"], "s-000000.idx", s["index_bytes"],
-                      s["index_xxh3"])  # fmt: skip
+    shard = ShardInfo(
+        "s-000000.tar", s["records"], s["bytes"], s["xxh3"], "s-000000.idx", s["index_bytes"], s["index_xxh3"]
+    )
     manifest.write(folder, Manifest("train", (ClassInfo("a"),), (shard,)))
     forgery = Forgery(folder)
     for number, key in enumerate(keys):
@@ -440,8 +467,15 @@ def test_flags_of_boxes_that_no_column_holds_are_refused_by_record_and_key(tmp_p
     writer = _core.ShardWriter(str(folder / "train-000000.tar"), str(folder / "train-000000.idx"))
     writer.add("a", "jpg", small_jpeg(1), 0, format="JPEG", boxes=(60, 50, [(0, 1, 1, 5, 5, 7)]))
     s = writer.finish()
-    shard = ShardInfo("train-000000.tar", s["records"], s["bytes"], s["xxh3"], "train-000000.idx",
-                      s["index_bytes"], s["index_xxh3"])  # fmt: skip
+    shard = ShardInfo(
+        "train-000000.tar",
+        s["records"],
+        s["bytes"],
+        s["xxh3"],
+        "train-000000.idx",
+        s["index_bytes"],
+        s["index_xxh3"],
+    )
     manifest.write(folder, Manifest("train", (ClassInfo("c"),), (shard,)))
     forged = Forgery(folder)
     at = forged.index.index(struct.pack("<6i", 0, 1, 1, 5, 5, 7)) + 20

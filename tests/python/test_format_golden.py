@@ -79,10 +79,15 @@ def test_every_constant_of_the_code_is_in_the_document() -> None:
     assert f"Header: {sizes['Header']} bytes" in FORMAT
     assert f"Section table: {sizes['Section']} bytes" in FORMAT
     assert f"Record table: {sizes['Record']} bytes" in FORMAT
-    for name, words in {"kMaxKeySize = 4096": "1 to 4096", "kMaxBoxes = 65536": "at most 65536",
-                        "kMaxRecords = 1u << 24": "at most 2^24", "kMaxSections = 64": "at most 64",
-                        "kMaxPayloadSize = 0x7fffffff": "at most 2^31 - 1", "kVersion = 1": "version 1",
-                        "kMaxTarSize = uint64_t{1} << 48": "at most 2^48"}.items():  # fmt: skip
+    for name, words in {
+        "kMaxKeySize = 4096": "1 to 4096",
+        "kMaxBoxes = 65536": "at most 65536",
+        "kMaxRecords = 1u << 24": "at most 2^24",
+        "kMaxSections = 64": "at most 64",
+        "kMaxPayloadSize = 0x7fffffff": "at most 2^31 - 1",
+        "kVersion = 1": "version 1",
+        "kMaxTarSize = uint64_t{1} << 48": "at most 2^48",
+    }.items():
         assert name in code
         assert words in FORMAT
     fields = re.search(r"struct Record \{(.*?)\n\};", code, re.DOTALL)

@@ -13,11 +13,13 @@ from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 SAMPLE = Manifest(
     "train",
     (ClassInfo("n1", ("crane",)), ClassInfo("n2", ("crane", "bird"), "a bird", {"ilsvrc2012_id": 7})),
-    (ShardInfo("train-000000.tar", 3, 2048, 0xABC, "train-000000.idx", 400, 2**64 - 1),
-     ShardInfo("/data/x.tar", 2, 1024, 1, "side/x.idx", 300, 0)),
+    (
+        ShardInfo("train-000000.tar", 3, 2048, 0xABC, "train-000000.idx", 400, 2**64 - 1),
+        ShardInfo("/data/x.tar", 2, 1024, 1, "side/x.idx", 300, 0),
+    ),
     hierarchy=(("n0", "n1"),),
     created_by={"source": "imagefolder", "options": {"on_bad": "fail"}},
-)  # fmt: skip
+)
 
 
 def resealed(data: bytes, old: bytes, new: bytes) -> bytes:

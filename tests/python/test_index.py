@@ -70,9 +70,17 @@ def test_every_style_of_long_and_foreign_names_is_read(tmp_path: Path, jpeg: byt
 
 def test_labels_come_from_cls_or_json_or_are_missing(tmp_path: Path, jpeg: bytes) -> None:
     members = [
-        ("a.cls", b"4\n"), ("a.jpg", jpeg), ("b.jpg", jpeg), ("b.json", b'{"label": 2}'), ("c.jpg", jpeg),
-        ("d.jpg", jpeg), ("d.json", b'{"caption": "x"}'), ("e.png", png()), ("e.cls", b"0"), ("e.json", b"7"),
-    ]  # fmt: skip
+        ("a.cls", b"4\n"),
+        ("a.jpg", jpeg),
+        ("b.jpg", jpeg),
+        ("b.json", b'{"label": 2}'),
+        ("c.jpg", jpeg),
+        ("d.jpg", jpeg),
+        ("d.json", b'{"caption": "x"}'),
+        ("e.png", png()),
+        ("e.cls", b"0"),
+        ("e.json", b"7"),
+    ]
     write_tar(tmp_path / "x.tar", members)
     assert index(tmp_path).unlabelled == 2
     dataset = Dataset(tmp_path)

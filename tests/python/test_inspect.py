@@ -97,9 +97,17 @@ def test_each_oddity_is_counted_with_examples(odd: Path) -> None:
     facts = fastinet.inspect(odd).splits["train"]
     found = {oddity.name: oddity for oddity in facts.oddities}
     assert {name: oddity.count for name, oddity in found.items()} == {
-        "JPEG without entry points": 2, "not JPEG": 2, "CMYK": 1, "EXIF-rotated": 1, "gray": 1, "misnamed": 1,
-        "no known format": 1, "progressive": 1, "size not known": 1, "under 32 px": 1,
-    }  # fmt: skip
+        "JPEG without entry points": 2,
+        "not JPEG": 2,
+        "CMYK": 1,
+        "EXIF-rotated": 1,
+        "gray": 1,
+        "misnamed": 1,
+        "no known format": 1,
+        "progressive": 1,
+        "size not known": 1,
+        "under 32 px": 1,
+    }
     keys = {name: [facts.dataset[i].key for i in oddity.examples] for name, oddity in found.items()}
     assert keys["misnamed"] == ["n1/named"]
     assert keys["not JPEG"] == ["n1/named", "n2/honest"]
@@ -379,9 +387,17 @@ def test_a_choice_depends_on_seed_and_records_but_not_on_how_they_are_offered() 
 
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
-    [(0, 9, "0%"), (9, 9, "100%"), (1, 10**7, "<0.01%"), (10**7 - 1, 10**7, "99.99%"), (1, 3, "33%"),
-     (1, 40, "2.5%"), (3, 2000, "0.1%"), (0, 0, "0%")],
-)  # fmt: skip
+    [
+        (0, 9, "0%"),
+        (9, 9, "100%"),
+        (1, 10**7, "<0.01%"),
+        (10**7 - 1, 10**7, "99.99%"),
+        (1, 3, "33%"),
+        (1, 40, "2.5%"),
+        (3, 2000, "0.1%"),
+        (0, 0, "0%"),
+    ],
+)
 def test_a_share_is_never_rounded_to_nothing_or_to_all(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
 

@@ -51,16 +51,22 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for c, name in enumerate(classes):
         files = {f"{name}_{i}.JPEG": small_jpeg(10 * c + i) for i in range(3 + c)}
         write_tree(root / "src" / "train" / name, files)
-    write_tree(root / "src" / "val", {
-        **{f"{name}/val_{name}.JPEG": small_jpeg(90 + c) for c, name in enumerate(classes[2:])},
-        "n00000020/dog.JPEG": boxed((60, 40, 240, 140)),
-        "n00000021/<i>pug&.JPEG": boxed((0, 0, 90, 200)),
-        "n00000024/bad.JPEG": b"no image at all",
-    })  # fmt: skip
-    write_tree(root / "boxes", {
-        "dog.xml": voc([("n00000020", 120, 80, 480, 280)], width=600, height=400),  # of a larger original
-        "<i>pug&.xml": voc([("n00000021", 0, 0, 90, 200)], width=300, height=200),
-    })  # fmt: skip
+    write_tree(
+        root / "src" / "val",
+        {
+            **{f"{name}/val_{name}.JPEG": small_jpeg(90 + c) for c, name in enumerate(classes[2:])},
+            "n00000020/dog.JPEG": boxed((60, 40, 240, 140)),
+            "n00000021/<i>pug&.JPEG": boxed((0, 0, 90, 200)),
+            "n00000024/bad.JPEG": b"no image at all",
+        },
+    )
+    write_tree(
+        root / "boxes",
+        {
+            "dog.xml": voc([("n00000020", 120, 80, 480, 280)], width=600, height=400),  # of a larger original
+            "<i>pug&.xml": voc([("n00000021", 0, 0, 90, 200)], width=300, height=200),
+        },
+    )
     meta = root / "meta"
     meta.mkdir()
     (meta / "words.txt").write_text("".join(f"{n}\t{w}\n" for n, w in WORDNET.items()))
@@ -213,8 +219,16 @@ def test_search_finds_classes_by_their_words_best_first_and_choosing_one_shows_i
     page.locator("#results button").first.click()
     assert page.locator("#detail h3").inner_text() == "dog"
     assert page.locator("#detail .counts").inner_text().split() == [
-        "n00000010", "2", "classes", "7", "in", "train", "2", "in", "val",
-    ]  # fmt: skip
+        "n00000010",
+        "2",
+        "classes",
+        "7",
+        "in",
+        "train",
+        "2",
+        "in",
+        "val",
+    ]
     assert page.url.endswith("#n00000010")
     page.get_by_role("searchbox").fill("")
     page.wait_for_selector("#tree", state="visible")

@@ -30,10 +30,20 @@ def test_many_names_are_told_apart_in_little_memory() -> None:
     assert len(distinct._slots) * distinct._slots.itemsize <= 32 * 20_001
 
 
-@pytest.mark.parametrize(("path", "expected"), [
-    ("a/b.jpg", "a/b.jpg"), ("./a//b", "a/b"), ("/abs/x", "abs/x"), ("../../x", "x"), ("a/../../x", "x"),
-    ("..", ""), (".", ""), ("", ""), ("//x", "x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("a/b.jpg", "a/b.jpg"),
+        ("./a//b", "a/b"),
+        ("/abs/x", "abs/x"),
+        ("../../x", "x"),
+        ("a/../../x", "x"),
+        ("..", ""),
+        (".", ""),
+        ("", ""),
+        ("//x", "x"),
+    ],
+)
 def test_paths_never_lead_out(path: str, expected: str) -> None:
     assert inside(path) == expected
 
@@ -44,28 +54,38 @@ def test_names_without_extension_are_keys_of_their_own() -> None:
     assert [make_key(name) for name in names] == ["x", "y", "a/z", "%2E", "x~2"]
 
 
-@pytest.mark.parametrize(("key", "expected"), [
-    ("a%20b", "a%20b"), ("./d.d/k", "d.d/k"), ("tab\tkey", "tab%09key"), ("\udcff", "%FF"), ("..", "%2E"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("a%20b", "a%20b"),
+        ("./d.d/k", "d.d/k"),
+        ("tab\tkey", "tab%09key"),
+        ("\udcff", "%FF"),
+        ("..", "%2E"),
+    ],
+)
 def test_keys_of_tars_change_only_where_they_must(key: str, expected: str) -> None:
     assert kept_key(key) == expected
 
 
-@pytest.mark.parametrize(("file", "split"), [
-    ("train-00000-of-00294.parquet", "train"),
-    ("train-00000-of-00294-9f51dae4d5a3f6c1.parquet", "train"),
-    ("imagenet2012-validation.tfrecord-00000-of-00064", "validation"),
-    ("imagenet2012_real-validation.tfrecord-00000-of-00004", "validation"),
-    ("my_split-00000-of-00001.parquet", "my_split"),
-    ("train-00000-of-01024", "train"),
-    ("train-000000.tar", "train"),
-    ("imagenet1k-validation-00.tar", "validation"),
-    ("imagenet_val_000.tar.gz", "val"),
-    ("test/00000.tar", "test"),
-    ("train/0000.parquet", "train"),
-    ("00000.tar", "default"),
-    ("training-0.tar", "default"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("file", "split"),
+    [
+        ("train-00000-of-00294.parquet", "train"),
+        ("train-00000-of-00294-9f51dae4d5a3f6c1.parquet", "train"),
+        ("imagenet2012-validation.tfrecord-00000-of-00064", "validation"),
+        ("imagenet2012_real-validation.tfrecord-00000-of-00004", "validation"),
+        ("my_split-00000-of-00001.parquet", "my_split"),
+        ("train-00000-of-01024", "train"),
+        ("train-000000.tar", "train"),
+        ("imagenet1k-validation-00.tar", "validation"),
+        ("imagenet_val_000.tar.gz", "val"),
+        ("test/00000.tar", "test"),
+        ("train/0000.parquet", "train"),
+        ("00000.tar", "default"),
+        ("training-0.tar", "default"),
+    ],
+)
 def test_names_and_folders_tell_splits(file: str, split: str) -> None:
     assert split_of(Path("/data") / file, "default") == split
 

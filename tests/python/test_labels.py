@@ -26,17 +26,59 @@ JPEGS = [small_jpeg(i) for i in range(4)]
 KEPT = "values that are no class can be kept as a column: --labels-as NAME"
 
 
-@pytest.mark.parametrize(("value", "expected"), [
-    (None, -1), ("", -1), ("  ", -1), ("-1", -1), (-1, -1), (float("nan"), -1),
-    (0, 0), (7, 7), (7.0, 7), ("7", 7), (" 7 ", 7), ("007", 7), ("7.0", 7), ("-1.0", -1),
-    ("tench", "tench"), ("great white shark", "great white shark"), ("n01440764", "n01440764"),
-    ("2-3", "2-3"), ("3D", "3D"), ("2 fast", "2 fast"), ("1_000", "1_000"),
-    ("0.73", None), ("-1.5", None), ("-2", None), ("+3", None), ("1e3", None), ("nan", None), ("inf", None),
-    (0.5, None), (-2, None), (-1.5, None), (float("inf"), None), (True, None), (b"3", None),
-    ("1 5", None), ("1,5", None), ("1; 5", None), ("0|1|0", None), ("[1, 5]", None), ("[5]", None),
-    ("[]", None), ("(1 2)", None), ("0.1 0.9", None), ([1, 5], None), ([3], None), ([], None),
-    ({"a": 1}, None), ("9" * 30, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, -1),
+        ("", -1),
+        ("  ", -1),
+        ("-1", -1),
+        (-1, -1),
+        (float("nan"), -1),
+        (0, 0),
+        (7, 7),
+        (7.0, 7),
+        ("7", 7),
+        (" 7 ", 7),
+        ("007", 7),
+        ("7.0", 7),
+        ("-1.0", -1),
+        ("tench", "tench"),
+        ("great white shark", "great white shark"),
+        ("n01440764", "n01440764"),
+        ("2-3", "2-3"),
+        ("3D", "3D"),
+        ("2 fast", "2 fast"),
+        ("1_000", "1_000"),
+        ("0.73", None),
+        ("-1.5", None),
+        ("-2", None),
+        ("+3", None),
+        ("1e3", None),
+        ("nan", None),
+        ("inf", None),
+        (0.5, None),
+        (-2, None),
+        (-1.5, None),
+        (float("inf"), None),
+        (True, None),
+        (b"3", None),
+        ("1 5", None),
+        ("1,5", None),
+        ("1; 5", None),
+        ("0|1|0", None),
+        ("[1, 5]", None),
+        ("[5]", None),
+        ("[]", None),
+        ("(1 2)", None),
+        ("0.1 0.9", None),
+        ([1, 5], None),
+        ([3], None),
+        ([], None),
+        ({"a": 1}, None),
+        ("9" * 30, None),
+    ],
+)
 def test_a_label_is_a_number_from_0_a_name_or_nothing(value: object, expected: int | str | None) -> None:
     assert class_of(value) == expected
     assert type(class_of(value)) is type(expected)
@@ -140,21 +182,24 @@ def tfrecord_floats(folder: Path) -> Path:
     return tfrecord_of(folder, [[0.5], [1.0], [2.0]])
 
 
-@pytest.mark.parametrize(("make", "place", "found"), [
-    (csv_fraction, r"list\.csv: line 4: label", r"'-1\.5'"),
-    (csv_among_names, r"list\.csv: line 4: label", r"'3\.0'"),
-    (csv_several, r"list\.csv: line 4: label", "'0 3'"),
-    (parquet_floats, r"x\.parquet: row group 1, row 0: label", r"0\.25"),
-    (parquet_lists, r"x\.parquet: row group 0, row 1: label", r"\[1\]"),
-    (parquet_texts, r"x\.parquet: row group 1, row 0: label", r"'0\.5'"),
-    (cls_fraction, r"x\.tar: record 0: label in \.cls", r"'0\.5'"),
-    (cls_several, r"x\.tar: record 0: label in \.cls", "'1 5'"),
-    (json_several, r"x\.tar: record 0: label in \.json", r"\[1, 5\]"),
-    (json_fraction, r"x\.tar: record 0: label in \.json", r"0\.5"),
-    (bare_list, r"x\.tar: record 0: label in \.json", r"\[0, 1\]"),
-    (tfrecord_several, r"x\.tfrecord: record 1: feature label", r"\[2, 3\]"),
-    (tfrecord_floats, r"x\.tfrecord: record 0: feature label", r"0\.5"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "place", "found"),
+    [
+        (csv_fraction, r"list\.csv: line 4: label", r"'-1\.5'"),
+        (csv_among_names, r"list\.csv: line 4: label", r"'3\.0'"),
+        (csv_several, r"list\.csv: line 4: label", "'0 3'"),
+        (parquet_floats, r"x\.parquet: row group 1, row 0: label", r"0\.25"),
+        (parquet_lists, r"x\.parquet: row group 0, row 1: label", r"\[1\]"),
+        (parquet_texts, r"x\.parquet: row group 1, row 0: label", r"'0\.5'"),
+        (cls_fraction, r"x\.tar: record 0: label in \.cls", r"'0\.5'"),
+        (cls_several, r"x\.tar: record 0: label in \.cls", "'1 5'"),
+        (json_several, r"x\.tar: record 0: label in \.json", r"\[1, 5\]"),
+        (json_fraction, r"x\.tar: record 0: label in \.json", r"0\.5"),
+        (bare_list, r"x\.tar: record 0: label in \.json", r"\[0, 1\]"),
+        (tfrecord_several, r"x\.tfrecord: record 1: feature label", r"\[2, 3\]"),
+        (tfrecord_floats, r"x\.tfrecord: record 0: feature label", r"0\.5"),
+    ],
+)
 def test_what_is_no_label_is_named_with_its_place_and_the_way_out(
     tmp_path: Path, make: Callable[[Path], Path], place: str, found: str
 ) -> None:
@@ -177,20 +222,23 @@ def test_what_is_no_label_is_named_with_its_place_and_the_way_out(
             np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(("make", "kind", "expected"), [
-    (lambda f: csv_of(f, ["0.5", "2", "-1.5"]), "array", [0.5, 2.0, -1.5]),
-    (lambda f: csv_of(f, ["3", "2", "-1"]), "array", [3, 2, -1]),
-    (lambda f: csv_of(f, ["1 5", "2", ""]), "list", [[1, 5], [2], []]),
-    (lambda f: csv_of(f, ["[0.5, 1]", "[]", "[2]"]), "list", [[0.5, 1.0], [], [2.0]]),
-    (lambda f: csv_of(f, ["a cat", "3", ""]), "string", ["a cat", "3", ""]),
-    (lambda f: parquet_of(f, [[1, 2], None, []]), "list", [[1, 2], [], []]),
-    (lambda f: parquet_of(f, [0.25, 1.0, -3.0]), "array", [0.25, 1.0, -3.0]),
-    (lambda f: parquet_of(f, [["a", "b"], ["c"], []]), "string", ['["a", "b"]', '["c"]', "[]"]),
-    (lambda f: tar_with(f, "cls", ["0.5", "1", "2"]), "array", [0.5, 1.0, 2.0]),
-    (lambda f: tar_with(f, "json", ['{"label": [1, 5]}', "[7]", "{}"]), "list", [[1, 5], [7], []]),
-    (lambda f: tfrecord_of(f, [[1, 5], [7], []]), "list", [[1, 5], [7], []]),
-    (lambda f: tfrecord_of(f, [[0.5], [1.5], [2.0]]), "array", [0.5, 1.5, 2.0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("make", "kind", "expected"),
+    [
+        (lambda f: csv_of(f, ["0.5", "2", "-1.5"]), "array", [0.5, 2.0, -1.5]),
+        (lambda f: csv_of(f, ["3", "2", "-1"]), "array", [3, 2, -1]),
+        (lambda f: csv_of(f, ["1 5", "2", ""]), "list", [[1, 5], [2], []]),
+        (lambda f: csv_of(f, ["[0.5, 1]", "[]", "[2]"]), "list", [[0.5, 1.0], [], [2.0]]),
+        (lambda f: csv_of(f, ["a cat", "3", ""]), "string", ["a cat", "3", ""]),
+        (lambda f: parquet_of(f, [[1, 2], None, []]), "list", [[1, 2], [], []]),
+        (lambda f: parquet_of(f, [0.25, 1.0, -3.0]), "array", [0.25, 1.0, -3.0]),
+        (lambda f: parquet_of(f, [["a", "b"], ["c"], []]), "string", ['["a", "b"]', '["c"]', "[]"]),
+        (lambda f: tar_with(f, "cls", ["0.5", "1", "2"]), "array", [0.5, 1.0, 2.0]),
+        (lambda f: tar_with(f, "json", ['{"label": [1, 5]}', "[7]", "{}"]), "list", [[1, 5], [7], []]),
+        (lambda f: tfrecord_of(f, [[1, 5], [7], []]), "list", [[1, 5], [7], []]),
+        (lambda f: tfrecord_of(f, [[0.5], [1.5], [2.0]]), "array", [0.5, 1.5, 2.0]),
+    ],
+)
 def test_values_become_a_column_of_their_kind(
     tmp_path: Path, make: Callable[[Path], Path], kind: str, expected: list[Any]
 ) -> None:
@@ -226,8 +274,10 @@ def test_values_follow_their_records_in_any_order_and_without_bad_ones(tmp_path:
     convert(source, tmp_path / "dst", **options)
     dataset = Dataset(tmp_path / "dst")
     assert {record.key: float(dataset.columns["score"][i]) for i, record in enumerate(dataset)} == {
-        "0": 0.5, "2": 2.5, "3": 3.5
-    }  # fmt: skip
+        "0": 0.5,
+        "2": 2.5,
+        "3": 3.5,
+    }
     assert convert(source, tmp_path / "dst", **options).already_complete
     with pytest.raises(errors.ArgumentError, match="labels_as 'score' there, 'other' here"):
         convert(source, tmp_path / "dst", **{**options, "labels_as": "other"})

@@ -20,8 +20,10 @@ COUNT = 9
 # Every power of two and its neighbours, of either sign, beyond what 64 bits hold.
 NEAR_POWERS = st.builds(
     lambda bits, sign, offset: sign * (1 << bits) + offset,
-    st.integers(0, 80), st.sampled_from([-1, 1]), st.integers(-2, 2),
-)  # fmt: skip
+    st.integers(0, 80),
+    st.sampled_from([-1, 1]),
+    st.integers(-2, 2),
+)
 INTEGERS = st.one_of(NEAR_POWERS, st.integers(), st.sampled_from([10**400, -(10**5000)]))
 WIDE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -18,10 +18,22 @@ APPLE_DOUBLE = b"\0\5\x16\7\0\2\0\0Mac OS X        "
 
 @pytest.mark.parametrize(
     "name",
-    ["._1.jpg", "a/._b.JPEG", ".DS_Store", "Thumbs.db", "x/desktop.ini", "__MACOSX/a/b.jpg", "lost+found",
-     "@eaDir", "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "$RECYCLE.BIN", "System Volume Information",
-     ".ipynb_checkpoints", "THUMBS.DB"],
-)  # fmt: skip
+    [
+        "._1.jpg",
+        "a/._b.JPEG",
+        ".DS_Store",
+        "Thumbs.db",
+        "x/desktop.ini",
+        "__MACOSX/a/b.jpg",
+        "lost+found",
+        "@eaDir",
+        "a/@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+        ".ipynb_checkpoints",
+        "THUMBS.DB",
+    ],
+)
 def test_the_names_of_noise_are_known(name: str) -> None:
     assert is_noise(name)
 

@@ -118,8 +118,11 @@ def test_libjpeg_that_has_no_memory_is_not_followed_by_pillow_whose_word_for_it_
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "x.jpg")],
-        capture_output=True, text=True, check=True, env={**os.environ, "JPEGMEM": "1"},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "JPEGMEM": "1"},
+    )
     assert done.stdout == "decode\nexamine\n"
 
 
@@ -142,8 +145,10 @@ def test_an_address_space_that_is_too_small_stops_a_conversion_that_leaves_out_b
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "src"), str(tmp_path / "dst")],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == "out of memory\n"
 
 

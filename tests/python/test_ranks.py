@@ -157,8 +157,11 @@ def test_workers_of_a_data_loader_do_not_each_load_everything(split: Path) -> No
     pytest.importorskip("torch")
     done = subprocess.run(  # since the workers are forked, and threads of other tests may be here
         [sys.executable, "-c", textwrap.dedent(IN_WORKERS), str(split)],
-        check=True, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.stdout.startswith(f"{COUNT}\n")
     assert "worker 0 of 2 of a DataLoader, each of which would load everything" in done.stdout
 
@@ -204,8 +207,11 @@ def test_under_torchrun_every_rank_gets_its_part_whenever_the_loader_was_made(
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     subprocess.run(
         [*command, str(script), str(split), str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True, capture_output=True, timeout=120,
-    )  # fmt: skip
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
     for rank in range(2):
         told = json.loads((tmp_path / f"{rank}.json").read_text())
         part = [*range(rank, COUNT, 2), 0][:12]

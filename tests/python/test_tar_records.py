@@ -130,33 +130,52 @@ def test_the_first_dot_of_a_name_ends_the_key(tmp_path: Path) -> None:
     assert both(tmp_path, rows) == [("v1.5/Ep 2", 1, JPEGS[0]), ("b", -1, JPEGS[2])]
 
 
-@pytest.mark.parametrize(("rows", "message"), [
-    ([("a.jpg", JPEGS[0]), ("a.cls", b"0"), ("a.jpg", JPEGS[1])],
-     r"a: two members of the field jpg: a\.jpg \(member 1 of the tar\) and a\.jpg \(member 3\)"),
-    ([("f/a.cls", b"0"), ("f/a.CLS", b"1"), ("f/a.jpg", JPEGS[0])],
-     r"f/a: two members of the field cls: f/a\.cls \(member 1 of the tar\) and f/a\.CLS \(member 2\)"),
-    ([("a.jpg", JPEGS[0]), ("a.txt", b"x"), ("a.txt", b"y")], "a: two members of the field txt: "),
-    ([("ok.jpg", JPEGS[0]), ("a.cls", b"1")], f"a: {NO_IMAGE}"),
-    ([("ok.jpg", JPEGS[0]), ("README.md", b"1")], f"README: {NO_IMAGE}"),
-    ([("a.jpg", JPEGS[0]), ("a.png", JPEGS[1])],
-     "a: several images: jpg, png; choose with --image-field jpg"),
-    ([("a.jpg", JPEGS[0]), ("b.jpg", JPEGS[1]), ("a.cls", b"3")],
-     f"a: {NO_IMAGE}.*; an earlier record has this key: members of a record have to lie side by side"),
-    ([("first", b"1"), ("a.jpg", JPEGS[0]), ("a.cls", None)],
-     r"a: member a\.cls is no file of its own: hard link"),
-    ([("first", JPEGS[0]), ("a.jpg", None), ("a.cls", b"1")],
-     r"a: member a\.jpg is no file of its own: hard link"),
-    ([("d/" * 2100 + "a.jpg", JPEGS[0])], r"(d/)+\.\.\.: its key has more than 4096 bytes"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [("a.jpg", JPEGS[0]), ("a.cls", b"0"), ("a.jpg", JPEGS[1])],
+            r"a: two members of the field jpg: a\.jpg \(member 1 of the tar\) and a\.jpg \(member 3\)",
+        ),
+        (
+            [("f/a.cls", b"0"), ("f/a.CLS", b"1"), ("f/a.jpg", JPEGS[0])],
+            r"f/a: two members of the field cls: f/a\.cls \(member 1 of the tar\) and f/a\.CLS \(member 2\)",
+        ),
+        ([("a.jpg", JPEGS[0]), ("a.txt", b"x"), ("a.txt", b"y")], "a: two members of the field txt: "),
+        ([("ok.jpg", JPEGS[0]), ("a.cls", b"1")], f"a: {NO_IMAGE}"),
+        ([("ok.jpg", JPEGS[0]), ("README.md", b"1")], f"README: {NO_IMAGE}"),
+        (
+            [("a.jpg", JPEGS[0]), ("a.png", JPEGS[1])],
+            "a: several images: jpg, png; choose with --image-field jpg",
+        ),
+        (
+            [("a.jpg", JPEGS[0]), ("b.jpg", JPEGS[1]), ("a.cls", b"3")],
+            f"a: {NO_IMAGE}.*; an earlier record has this key: members of a record have to lie side by side",
+        ),
+        (
+            [("first", b"1"), ("a.jpg", JPEGS[0]), ("a.cls", None)],
+            r"a: member a\.cls is no file of its own: hard link",
+        ),
+        (
+            [("first", JPEGS[0]), ("a.jpg", None), ("a.cls", b"1")],
+            r"a: member a\.jpg is no file of its own: hard link",
+        ),
+        ([("d/" * 2100 + "a.jpg", JPEGS[0])], r"(d/)+\.\.\.: its key has more than 4096 bytes"),
+    ],
+)
 def test_members_that_are_no_record_are_refused_by_both(tmp_path: Path, rows: Rows, message: str) -> None:
     refused(tmp_path, rows, message)
 
 
 def test_records_that_are_none_are_left_out_and_counted_on_request(tmp_path: Path) -> None:
     rows: Rows = [
-        ("twice.jpg", JPEGS[0]), ("twice.jpg", JPEGS[1]), ("twice.cls", b"0"), ("good.jpg", JPEGS[2]),
-        ("good.cls", b"1"), ("lost.cls", b"0"),
-    ]  # fmt: skip
+        ("twice.jpg", JPEGS[0]),
+        ("twice.jpg", JPEGS[1]),
+        ("twice.cls", b"0"),
+        ("good.jpg", JPEGS[2]),
+        ("good.cls", b"1"),
+        ("lost.cls", b"0"),
+    ]
     assert both(tmp_path, rows, on_bad="skip") == [("good", 1, JPEGS[2])]
     left_out = index(tmp_path / "in", tmp_path / "indexed", on_bad="skip").left_out
     assert index(tmp_path / "in", tmp_path / "kept", on_bad="keep").left_out == left_out
@@ -208,9 +227,12 @@ def test_what_is_found_is_named_with_the_choice_that_takes_it(tmp_path: Path) ->
 
 def test_of_several_chosen_fields_the_first_that_a_record_has_is_taken(tmp_path: Path) -> None:
     rows: Rows = [
-        ("a.left.jpg", JPEGS[0]), ("a.right.jpg", JPEGS[1]), ("b.right.jpg", JPEGS[2]),
-        ("b.meta.json", b'{"cls": 2}'), ("b.cls", b"7"),
-    ]  # fmt: skip
+        ("a.left.jpg", JPEGS[0]),
+        ("a.right.jpg", JPEGS[1]),
+        ("b.right.jpg", JPEGS[2]),
+        ("b.meta.json", b'{"cls": 2}'),
+        ("b.cls", b"7"),
+    ]
     chosen = {"image_field": ["left.jpg", "right.jpg"], "label_field": ["meta.json"]}
     assert both(tmp_path, rows, **chosen) == [("a", -1, JPEGS[0]), ("b", 2, JPEGS[2])]
     message = r"record b: no field is left\.jpg; .* --image-field left\.jpg --image-field right\.jpg"
@@ -229,10 +251,17 @@ def test_the_command_line_has_the_choice_too(tmp_path: Path) -> None:
 
 def test_what_systems_leave_in_tars_is_no_record_and_splits_none(tmp_path: Path) -> None:
     rows: Rows = [
-        ("._a.jpg", b"\0\5\x16\7"), ("a.jpg", JPEGS[0]), ("._a.cls", b"\0\5\x16\7"), ("a.cls", b"1"),
-        ("f/._b.jpg", b"\0"), ("f/b.jpg", JPEGS[1]), ("f/.DS_Store", b"\0"), ("f/b.cls", b"0"),
-        ("__MACOSX/f/b.jpg", b"\0"), ("__meta__/x.jpg", JPEGS[2]),
-    ]  # fmt: skip
+        ("._a.jpg", b"\0\5\x16\7"),
+        ("a.jpg", JPEGS[0]),
+        ("._a.cls", b"\0\5\x16\7"),
+        ("a.cls", b"1"),
+        ("f/._b.jpg", b"\0"),
+        ("f/b.jpg", JPEGS[1]),
+        ("f/.DS_Store", b"\0"),
+        ("f/b.cls", b"0"),
+        ("__MACOSX/f/b.jpg", b"\0"),
+        ("__meta__/x.jpg", JPEGS[2]),
+    ]
     assert both(tmp_path, rows) == [("a", 1, JPEGS[0]), ("f/b", 0, JPEGS[1])]
 
 
@@ -279,8 +308,12 @@ def test_members_are_listed_in_the_order_of_the_tar(tmp_path: Path) -> None:
     tar = write(tmp_path / "x.tar", rows)
     listed = tar_order(*_core.scan_tar(str(tar)))
     assert [(name, member if isinstance(member, str) else member[1]) for name, member in listed] == [
-        ("first", 1), ("a.jpg", "hard link"), ("b/", 0), ("c.jpg", 700), ("d.cls", "hard link"),
-    ]  # fmt: skip
+        ("first", 1),
+        ("a.jpg", "hard link"),
+        ("b/", 0),
+        ("c.jpg", 700),
+        ("d.cls", "hard link"),
+    ]
 
 
 @pytest.mark.parametrize("extension", IMAGE_EXTENSIONS)

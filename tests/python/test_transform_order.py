@@ -61,7 +61,7 @@ def split(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ([RESIZE, TO_TENSOR, to("uint8", scale=False)], r"floats without scale=True are not supported"),
         ([tv("Compose", transforms=[TO_TENSOR, [RESIZE]])], r"transform\[0\]\[1\]\[0\]: Resize"),
     ],
-)  # fmt: skip
+)
 def test_an_order_that_gives_other_pixels_is_refused_by_its_place(chain: list[Any], message: str) -> None:
     with pytest.raises(UnsupportedError, match=message):
         T.compile_transform(chain)
@@ -199,7 +199,7 @@ def blurred(image: Any) -> Any:
         ([Sequential()], r"transform\[0\]: test_transform_order\.Sequential Sequential\( \(0\): Resize"),
         ([T.Resize(8), blurred], r"transform\[1\]: test_transform_order\.blurred"),
     ],
-)  # fmt: skip
+)
 def test_what_fastinet_does_not_know_is_named_where_images_have_no_one_size(
     split: Path, transform: Any, named: str
 ) -> None:

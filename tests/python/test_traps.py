@@ -459,9 +459,12 @@ def test_files_that_would_get_one_key_are_all_kept_and_named(tmp_path: Path) -> 
     write_tree(tmp_path / "src", {**files, "a/y~2.jpg": small_jpeg(4)})
     report = _converted(tmp_path, shard_size="2")
     assert _tar(tmp_path / "dst") == {
-        "a/x": files["a/x.jpeg"], "a/x~2": files["a/x.jpg"], "a/x~3": files["a/x.png"],
-        "a/y~2": small_jpeg(4), "b/x": files["b/x.jpg"],
-    }  # fmt: skip
+        "a/x": files["a/x.jpeg"],
+        "a/x~2": files["a/x.jpg"],
+        "a/x~3": files["a/x.png"],
+        "a/y~2": small_jpeg(4),
+        "b/x": files["b/x.jpg"],
+    }
     assert report.notes["keys with a number, as another file has the same"] == [
         "a/x~2 (x.jpg)",
         "a/x~3 (x.png)",
@@ -493,8 +496,10 @@ def test_names_that_differ_only_in_case_are_kept_and_named(tmp_path: Path) -> No
     report = _converted(tmp_path)
     assert sorted(_tar(tmp_path / "dst").values()) == sorted(files.values())
     assert report.notes["names that differ only in case"] == [
-        "A, a", "a/X.jpg, a/x.JPG, a/x.jpg", "b/STRASSE.jpg, b/Straße.jpg"
-    ]  # fmt: skip
+        "A, a",
+        "a/X.jpg, a/x.JPG, a/x.jpg",
+        "b/STRASSE.jpg, b/Straße.jpg",
+    ]
     assert same_but_for_case(["a", "b", "a"]) == []
 
 

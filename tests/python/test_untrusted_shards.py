@@ -22,8 +22,17 @@ from fastinet import transforms as T  # noqa: N812
 from fastinet.format import manifest
 
 HEADER, SECTION, RECORD = 64, 32, 80
-FIELDS = {"payload_offset": 0, "entry_points_offset": 24, "payload_size": 36, "label": 40, "width": 44,
-          "height": 48, "flags": 52, "key_offset": 56, "boxes_offset": 64}  # fmt: skip
+FIELDS = {
+    "payload_offset": 0,
+    "entry_points_offset": 24,
+    "payload_size": 36,
+    "label": 40,
+    "width": 44,
+    "height": 48,
+    "flags": 52,
+    "key_offset": 56,
+    "boxes_offset": 64,
+}
 POLICIES = ("raise", "skip", "substitute")
 COUNT = 21
 

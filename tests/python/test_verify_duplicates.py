@@ -49,9 +49,7 @@ def test_images_with_the_same_bytes_are_grouped_across_shards_and_splits(two_spl
     assert (exact.groups, exact.images, exact.overlaps, exact.contradictions) == (2, 6, 1, 1)
     assert listed(exact) == [["train/a1", "train/a2", "train/a3", "val/a4"], ["train/b1", "train/b2"]]
     first = exact.listed[0]
-    assert (first.splits, first.classes, first.distance) == (
-        ("train", "val"), ("n00000000", "n00000001"), 0
-    )  # fmt: skip
+    assert (first.splits, first.classes, first.distance) == (("train", "val"), ("n00000000", "n00000001"), 0)
     assert [image.record for image in first.images] == [0, 3, 5, 1]
 
 
@@ -65,8 +63,9 @@ def test_duplicates_are_problems_only_where_the_user_says_so(two_splits: Path) -
     ]
     both = fastinet.verify(two_splits, fail_on=["duplicates"]).problems
     assert [str(p) for p in both] == [
-        str(overlap[0]), f"{two_splits}: 1 images are more than once in a split: train/b1 = train/b2"
-    ]  # fmt: skip
+        str(overlap[0]),
+        f"{two_splits}: 1 images are more than once in a split: train/b1 = train/b2",
+    ]
     assert fastinet.verify(two_splits / "train", fail_on=["overlap"]).ok
     assert not fastinet.verify(two_splits / "train", fail_on=["duplicates"]).ok
 

@@ -45,8 +45,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = {f"n0000002{i % 2}/{i}.jpg": small_jpeg(i) for i in range(5)} | {"n00000021/5.png": png(5)}
     write_tree(root / "src", tree)
     write_tree(root / "boxes", {"n00000020/2.xml": VOC.encode()})
-    convert(root / "src", root / "out", shard_size="3", boxes=root / "boxes",
-            wordnet=write_wordnet(root / "wordnet"))  # fmt: skip
+    convert(
+        root / "src",
+        root / "out",
+        shard_size="3",
+        boxes=root / "boxes",
+        wordnet=write_wordnet(root / "wordnet"),
+    )
     return root / "out" / "train"
 
 
@@ -77,10 +82,12 @@ LIES: Mapping[str, tuple[Callable[[Forgery], object], str]] = {
     "no label": (lambda f: f.set(1, "label", -1), "label: expected 0, as in .cls, found -1"),
     "a width": (lambda f: f.set(1, "width", 63), "image size: expected 64x48, found 63x48"),
     "sides in another order": (
-        lambda f: f.set(1, "width", 48).set(1, "height", 64), "image size: expected 64x48, found 48x64"
+        lambda f: f.set(1, "width", 48).set(1, "height", 64),
+        "image size: expected 64x48, found 48x64",
     ),
     "an orientation": (
-        lambda f: f.set(1, "flags", f.get(1, "flags") & ~15 | 6), "EXIF orientation: expected 1, found 6"
+        lambda f: f.set(1, "flags", f.get(1, "flags") & ~15 | 6),
+        "EXIF orientation: expected 1, found 6",
     ),
     "a format": (
         lambda f: f.set(1, "flags", f.get(1, "flags") & ~0xFF00 | 0x200),
@@ -103,7 +110,7 @@ LIES: Mapping[str, tuple[Callable[[Forgery], object], str]] = {
         lambda f: f.set(1, "payload_offset", f.get(1, "payload_offset") - 512),
         "image's member at byte",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("lie", LIES)
@@ -260,19 +267,31 @@ def test_tars_of_other_tools_that_were_indexed_have_no_problems(tmp_path: Path) 
     metadata = json.dumps({"caption": "a\ud83d", "similarity": float("nan"), "label": 2}).encode()
     broken = small_jpeg(3)[:200]
     for name, members, options in [
-        ("named", {"a.jpg": small_jpeg(1), "a.cls": b"dog\n", "b.jpg": small_jpeg(2), "b.cls": b" cat"},
-         {"classes": ["cat", "dog"]}),
+        (
+            "named",
+            {"a.jpg": small_jpeg(1), "a.cls": b"dog\n", "b.jpg": small_jpeg(2), "b.cls": b" cat"},
+            {"classes": ["cat", "dog"]},
+        ),
         ("json", {"0/a.jpg": small_jpeg(1), "0/a.json": metadata, "0/a.txt": b"?", "0/b.png": png(2)}, {}),
-        ("numbers", {"a.json": b"1", "a.jpeg": small_jpeg(1), "b.json": b'{"cls": "0"}', "b.png": png(1)},
-         {}),
+        (
+            "numbers",
+            {"a.json": b"1", "a.jpeg": small_jpeg(1), "b.json": b'{"cls": "0"}', "b.png": png(1)},
+            {},
+        ),
         ("skipped", {"a.jpg": small_jpeg(1), "b.jpg": broken, "c.txt": b"no image"}, {"on_bad": "skip"}),
         ("kept", {"a.jpg": small_jpeg(1), "b.jpg": broken}, {"on_bad": "keep"}),
-        ("other names", {"._a.jpg": b"noise", "a.left.jpg": b"?", "./b.JPG": small_jpeg(1), "./b.CLS": b"0"},
-         {"on_bad": "skip"}),
-        ("chosen", {"a.left.jpg": small_jpeg(1), "a.right.jpg": small_jpeg(2), "a.truth.cls": b"1"},
-         {"image_field": "right.jpg", "label_field": "truth.cls"}),
+        (
+            "other names",
+            {"._a.jpg": b"noise", "a.left.jpg": b"?", "./b.JPG": small_jpeg(1), "./b.CLS": b"0"},
+            {"on_bad": "skip"},
+        ),
+        (
+            "chosen",
+            {"a.left.jpg": small_jpeg(1), "a.right.jpg": small_jpeg(2), "a.truth.cls": b"1"},
+            {"image_field": "right.jpg", "label_field": "truth.cls"},
+        ),
         ("as a column", {"a.jpg": small_jpeg(1), "a.cls": b"0.75"}, {"labels_as": "score"}),
-    ]:  # fmt: skip
+    ]:
         folder = indexed(tmp_path / name, members, **options)
         assert told(folder) == [], name
 
@@ -307,8 +326,9 @@ def test_an_image_of_the_tar_that_the_sidecar_lacks_is_a_problem(tmp_path: Path)
         if name != "1.jpg":
             writer.add(name[:-4], offset, size)
     s = writer.finish(str(folder / "x-000000.idx"))
-    info = ShardInfo("x-000000.tar", s["records"], s["bytes"], s["xxh3"], "x-000000.idx", s["index_bytes"],
-                     s["index_xxh3"])  # fmt: skip
+    info = ShardInfo(
+        "x-000000.tar", s["records"], s["bytes"], s["xxh3"], "x-000000.idx", s["index_bytes"], s["index_xxh3"]
+    )
     manifest.write(folder, Manifest("x", (), (info,)))
     assert told(folder) == ["x-000000.idx: key 1: expected a record, as the tar has one, found none"]
 
@@ -406,11 +426,16 @@ def test_odd_images_are_proved_without_a_problem(tmp_path: Path) -> None:
     image.save(gif, "GIF")
     whole = small_jpeg(9)
     tree = {
-        "a/progressive.jpg": encode(image, progressive=True), "a/gray.jpg": encode(image.convert("L")),
-        "a/cmyk.jpg": encode(image.convert("CMYK")), "a/turned.jpg": encode(image, exif=exif),
-        "a/gif.JPEG": gif.getvalue(), "a/png.jpg": png(3), "a/open.jpg": whole[:-2],
-        "a/cut.jpg": whole[: len(whole) // 2], "a/noise.jpg": b"no image",
-    }  # fmt: skip
+        "a/progressive.jpg": encode(image, progressive=True),
+        "a/gray.jpg": encode(image.convert("L")),
+        "a/cmyk.jpg": encode(image.convert("CMYK")),
+        "a/turned.jpg": encode(image, exif=exif),
+        "a/gif.JPEG": gif.getvalue(),
+        "a/png.jpg": png(3),
+        "a/open.jpg": whole[:-2],
+        "a/cut.jpg": whole[: len(whole) // 2],
+        "a/noise.jpg": b"no image",
+    }
     write_tree(tmp_path / "src", tree)
     convert(tmp_path / "src", tmp_path / "out", on_bad="keep")
     assert told(tmp_path / "out" / "train") == []

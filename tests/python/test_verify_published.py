@@ -157,8 +157,13 @@ def test_a_part_of_the_classes_is_held_to_the_published_numbers_of_these(tmp_pat
 
 def test_labels_that_contradict_the_name_of_the_image_are_pointed_out(tmp_path: Path) -> None:
     names = ("n00000001", "n00000002", "dog")
-    items = [("a/n00000001_5", b"1", 0), ("n00000001_6", b"2", 1), ("n00000001_7", b"3", 2),
-             ("other", b"4", 1), ("n00000002_1", b"5", -1)]  # fmt: skip
+    items = [
+        ("a/n00000001_5", b"1", 0),
+        ("n00000001_6", b"2", 1),
+        ("n00000001_7", b"3", 2),
+        ("other", b"4", 1),
+        ("n00000002_1", b"5", -1),
+    ]
     split = one(written(tmp_path / "train", items, names))
     assert split.contradicting == 1
     assert [(image.key, image.record, image.class_name) for image in split.contradicting_examples] == [

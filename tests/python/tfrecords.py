@@ -77,15 +77,25 @@ def write_records(path: Path, records: Iterable[Mapping[str, Value]]) -> Path:
 
 
 def classic(
-    image: bytes, number: int, synset: str = "", name: str = "", size: tuple[int, int] = (0, 0),
+    image: bytes,
+    number: int,
+    synset: str = "",
+    name: str = "",
+    size: tuple[int, int] = (0, 0),
     boxes: Sequence[tuple[float, float, float, float]] = (),
-) -> dict[str, Value]:  # fmt: skip
+) -> dict[str, Value]:
     """The features that build_imagenet_data.py writes; boxes are xmin, ymin, xmax, ymax in shares."""
     features: dict[str, Value] = {
-        "image/height": size[1], "image/width": size[0], "image/colorspace": "RGB", "image/channels": 3,
-        "image/class/label": number, "image/class/synset": synset, "image/class/text": f"text of {synset}",
-        "image/format": "JPEG", "image/filename": name,
-    }  # fmt: skip
+        "image/height": size[1],
+        "image/width": size[0],
+        "image/colorspace": "RGB",
+        "image/channels": 3,
+        "image/class/label": number,
+        "image/class/synset": synset,
+        "image/class/text": f"text of {synset}",
+        "image/format": "JPEG",
+        "image/filename": name,
+    }
     for place, edge in enumerate(("xmin", "ymin", "xmax", "ymax")):
         features[f"image/object/bbox/{edge}"] = [float(box[place]) for box in boxes]
     features["image/object/bbox/label"] = [number] * len(boxes)

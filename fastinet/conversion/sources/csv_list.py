@@ -164,8 +164,9 @@ class CsvList:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 line = file.readline()
         except OSError as e:
-            raise ShardIOError(f"{self._path}: cannot read: {e.strerror}", path=self.location,
-                               errno=e.errno) from None  # fmt: skip
+            raise ShardIOError(
+                f"{self._path}: cannot read: {e.strerror}", path=self.location, errno=e.errno
+            ) from None
         except UnicodeDecodeError as e:
             raise FormatError(f"{self._path}: expected UTF-8 text, found {e}", path=self.location) from None
         delimiter = next((d for d in "\t,;" if d in line), _BLANKS)
@@ -206,8 +207,10 @@ class CsvList:
         return ArgumentError(
             f"{self._path}: expected {expected}, found: {found}; choose with --image-column NAME and "
             "--label-column NAME",
-            path=self.location, expected=expected, found=found,
-        )  # fmt: skip
+            path=self.location,
+            expected=expected,
+            found=found,
+        )
 
     def _rows(self) -> Iterator[_Row]:
         columns = self._columns
@@ -220,18 +223,22 @@ class CsvList:
                     if len(row) < least:
                         found = self._delimiter.join(row)
                         expected = (
-                            f"at least {least} columns" if self._delimiter != _BLANKS
+                            f"at least {least} columns"
+                            if self._delimiter != _BLANKS
                             else "the path of an image, blanks and a label"
-                        )  # fmt: skip
+                        )
                         raise wrong_line(self._path, number, expected, found)
                     cells = [cell.strip() for cell in row]
                     if columns.label < 0 and sum(map(bool, cells)) > 1 + (columns.split >= 0):
-                        raise wrong_line(self._path, number, "a path alone, as in the first row",
-                                         self._delimiter.join(row))  # fmt: skip
+                        raise wrong_line(
+                            self._path, number, "a path alone, as in the first row", self._delimiter.join(row)
+                        )
                     yield _Row(
-                        number, cells[columns.path], cells[columns.label] if columns.label >= 0 else "",
+                        number,
+                        cells[columns.path],
+                        cells[columns.label] if columns.label >= 0 else "",
                         cells[columns.split] if columns.split >= 0 else "",
-                    )  # fmt: skip
+                    )
         except (UnicodeDecodeError, csv.Error) as e:
             raise FormatError(f"{self._path}: not CSV in UTF-8: {e}", path=self.location) from None
 

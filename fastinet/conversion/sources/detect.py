@@ -26,9 +26,17 @@ __all__ = ["SOURCES", "open_source"]
 # In the order in which they are asked whether they recognise a path; a folder that none of them does is an
 # ImageFolder.
 _RECOGNISED = (
-    FastinetDataset, ILSVRC2012, ILSVRC2010, ImageNet21K, Kaggle, TinyImageNet, TFRecord, WebDataset, Parquet,
+    FastinetDataset,
+    ILSVRC2012,
+    ILSVRC2010,
+    ImageNet21K,
+    Kaggle,
+    TinyImageNet,
+    TFRecord,
+    WebDataset,
+    Parquet,
     CsvList,
-)  # fmt: skip
+)
 
 # By name, as --source takes it: the class, called with the path and the split (None: all there are).
 SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = {
@@ -66,8 +74,9 @@ def open_source(
         raise ArgumentError(f"no source {kind!r}; there are: {', '.join(sorted(SOURCES))}")
     kind = kind or _recognise(Path(path))
     if fields != DEFAULT and (kind not in _WITH_FIELDS or classes is not None):
-        raise ArgumentError(f"{path}: fields, columns and labels_as can be chosen of "
-                            f"{', '.join(_WITH_FIELDS)}, not of {kind}")  # fmt: skip
+        raise ArgumentError(
+            f"{path}: fields, columns and labels_as can be chosen of {', '.join(_WITH_FIELDS)}, not of {kind}"
+        )
     if classes is not None:
         if class_order is not None:
             raise ArgumentError("classes chooses synsets and gives their order; class_order is for the rest")

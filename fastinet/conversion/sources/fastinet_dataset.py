@@ -52,8 +52,11 @@ class FastinetDataset:
         self.hierarchy, self.synsets = first.manifest.hierarchy, first.manifest.synsets
         for name, dataset in self._datasets.items():
             if [c.name for c in dataset.classes] != [c.name for c in self.classes]:
-                raise ArgumentError(f"{root}: splits {first.split} and {name} have different classes; "
-                                    "convert one split at a time", path=self.location)  # fmt: skip
+                raise ArgumentError(
+                    f"{root}: splits {first.split} and {name} have different classes; "
+                    "convert one split at a time",
+                    path=self.location,
+                )
 
     @staticmethod
     def recognises(path: Path) -> bool:

@@ -85,8 +85,12 @@ def lines_of(path: Path) -> list[tuple[int, str]]:
 
 def wrong_line(path: Path | str, number: int, expected: str, found: str) -> FormatError:
     """The error for a line of a text file."""
-    return FormatError(f"{path}: line {number}: expected {expected}, found {found!r}", path=str(path),
-                       expected=expected, found=found)  # fmt: skip
+    return FormatError(
+        f"{path}: line {number}: expected {expected}, found {found!r}",
+        path=str(path),
+        expected=expected,
+        found=found,
+    )
 
 
 def boxes_of_rows(

@@ -58,8 +58,9 @@ class _Challenge:
     def __init__(self, root: str | os.PathLike[str], split: str | None = None) -> None:
         path = Path(os.path.abspath(root))  # noqa: PTH100 - without following links
         if not path.exists():
-            raise MissingFileError(f"{path}: archives of {self.kind} were expected, there is nothing",
-                                   path=str(path))  # fmt: skip
+            raise MissingFileError(
+                f"{path}: archives of {self.kind} were expected, there is nothing", path=str(path)
+            )
         self.location = str(path)
         found = self.find_archives(path)
         if split is not None and split not in found:
@@ -67,8 +68,9 @@ class _Challenge:
             raise ArgumentError(f"{path}: no archive of the split {split!r}, only {there}", path=str(path))
         if not found:
             names = ", ".join(p.pattern.replace("\\", "") for p in self.archive_names.values())
-            raise ArgumentError(f"{path}: no archive of {self.kind} here (looked for {names})",
-                                path=str(path))  # fmt: skip
+            raise ArgumentError(
+                f"{path}: no archive of {self.kind} here (looked for {names})", path=str(path)
+            )
         self._archives = {name: file for name, file in found.items() if split in (None, name)}
         self.splits = tuple(self._archives)
         self._folder = folder = path if path.is_dir() else path.parent

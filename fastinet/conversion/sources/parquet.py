@@ -49,8 +49,9 @@ class Cell:
             _local.cursor = None
             raise
         if data is None:
-            raise FormatError(f"{self.path}: row group {self.group}, row {self.row}: no bytes of an image",
-                              path=self.path)  # fmt: skip
+            raise FormatError(
+                f"{self.path}: row group {self.group}, row {self.row}: no bytes of an image", path=self.path
+            )
         return data
 
 
@@ -71,8 +72,9 @@ class _Cursor:
             with _damage(self.place[0], self.place[2]):
                 batch = next(self._batches, None)
             if batch is None:
-                raise FormatError(f"{self.place[0]}: row group {self.place[2]}: ends before row {row}",
-                                  path=self.place[0])  # fmt: skip
+                raise FormatError(
+                    f"{self.place[0]}: row group {self.place[2]}: ends before row {row}", path=self.place[0]
+                )
             values = batch.column(0)
             self._values = values.field("bytes") if self.place[1].endswith(".bytes") else values
             self.next, self._end = self._end, self._end + batch.num_rows
@@ -155,8 +157,9 @@ class Parquet:
         for path in self._files[split]:
             stamp, file = path.stat().st_mtime_ns, _open(str(path))
             if _columns(file.schema_arrow, path, self._fields) != columns:
-                raise FormatError(f"{path}: other columns than in {next(iter(self._files.values()))[0]}",
-                                  path=str(path))  # fmt: skip
+                raise FormatError(
+                    f"{path}: other columns than in {next(iter(self._files.values()))[0]}", path=str(path)
+                )
             for group in range(file.num_row_groups):
                 told = file.metadata.row_group(group)
                 size = told.total_byte_size // max(1, told.num_rows)
@@ -169,10 +172,16 @@ class Parquet:
                     label = -1 if self._fields.labels_as else self._label(value, where, path)
                     boxes = _boxes(values.get(columns.boxes), where, path)
                     yield Sample(
-                        make_key(name), cell, label, size, f"{path.name}/{number}/{name}", stamp,
-                        _annotation(values.get(columns.annotation), where, path), boxes,
+                        make_key(name),
+                        cell,
+                        label,
+                        size,
+                        f"{path.name}/{number}/{name}",
+                        stamp,
+                        _annotation(values.get(columns.annotation), where, path),
+                        boxes,
                         _json_value(value) if self._fields.labels_as else None,
-                    )  # fmt: skip
+                    )
                     number += 1
 
     def _label(self, value: object, where: str, path: Path) -> int:
@@ -257,8 +266,10 @@ def _columns(schema: Any, path: Path, chosen: Fields) -> _Columns:
         raise FormatError(
             f"{path}: expected {expected}, found {found}; choose with --image-column NAME and "
             "--label-column NAME",
-            path=str(path), expected=expected, found=found,
-        )  # fmt: skip
+            path=str(path),
+            expected=expected,
+            found=found,
+        )
     boxes = schema.field("boxes").type if "boxes" in schema.names else pa.null()
     has_boxes = pa.types.is_struct(boxes) and {field.name for field in boxes} == {"width", "height", "rows"}
     annotation = "json" if "json" in schema.names and pa.types.is_string(schema.field("json").type) else ""
@@ -272,8 +283,9 @@ def _feature_names(schema: Any, label: str, path: Path) -> list[str] | None:
         feature = told.get("info", {}).get("features", {}).get(label, {})
         names = feature.get("names", (feature.get("feature") or {}).get("names"))  # of a list: its elements'
     except (ValueError, AttributeError) as e:
-        raise FormatError(f"{path}: the metadata of Hugging Face are not as expected: {e}",
-                          path=str(path)) from None  # fmt: skip
+        raise FormatError(
+            f"{path}: the metadata of Hugging Face are not as expected: {e}", path=str(path)
+        ) from None
     if names is None:
         return None
     seen: dict[str, int] = {}
@@ -300,8 +312,9 @@ def _boxes(value: Mapping[str, Any] | None, where: str, path: Path) -> BoxSet | 
         rows = [list(row.values()) for row in value["rows"]]
         width, height, boxes = boxes_of_json({**value, "rows": rows})
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise FormatError(f"{where}: boxes: expected width, height and rows of six ints, found {value}",
-                          path=str(path)) from None  # fmt: skip
+        raise FormatError(
+            f"{where}: boxes: expected width, height and rows of six ints, found {value}", path=str(path)
+        ) from None
     return BoxSet(width, height, tuple(boxes))
 
 

@@ -92,8 +92,10 @@ def _refuse_incomplete(by_split: Mapping[str, Sequence[Path]], root: Path) -> No
             raise MissingFileError(
                 f"{path}: missing: expected {total} files of the split {split}, found {len(there)}; "
                 "to convert only some, give them one by one",
-                path=str(path), expected=str(total), found=str(len(there)),
-            )  # fmt: skip
+                path=str(path),
+                expected=str(total),
+                found=str(len(there)),
+            )
 
 
 def _sibling(file: Path, number: int) -> Path:
@@ -109,6 +111,7 @@ def _in(folder: Path, matches: Callable[[str], bool]) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as e:
-        raise ShardIOError(f"{folder}: cannot read this folder: {e.strerror}", path=str(folder),
-                           errno=e.errno) from None  # fmt: skip
+        raise ShardIOError(
+            f"{folder}: cannot read this folder: {e.strerror}", path=str(folder), errno=e.errno
+        ) from None
     return [folder / name for name in names if matches(name) and (folder / name).is_file()]

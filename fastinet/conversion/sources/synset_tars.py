@@ -156,9 +156,13 @@ def samples_of(
         make_key = keys.for_folder(tar.wnid)
         for name, offset, size in _listing(tar).images:
             sample = Sample(
-                make_key(name), Extent(tar.path, offset, size), labels[tar.wnid], size,
-                f"{tar.origin}/{name}", tar.stamp,
-            )  # fmt: skip
+                make_key(name),
+                Extent(tar.path, offset, size),
+                labels[tar.wnid],
+                size,
+                f"{tar.origin}/{name}",
+                tar.stamp,
+            )
             yield patched(sample, name, patches)
 
 

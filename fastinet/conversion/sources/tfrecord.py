@@ -52,8 +52,14 @@ class _Layout(NamedTuple):
 
 
 _TFDS = _Layout("image", "label", "file_name", "", 0, ("label.labels.txt",))
-_SCRIPTS = _Layout("image/encoded", "image/class/label", "image/filename", "image/class/synset", 1,
-                   ("imagenet_lsvrc_2015_synsets.txt", "synsets.txt"))  # fmt: skip
+_SCRIPTS = _Layout(
+    "image/encoded",
+    "image/class/label",
+    "image/filename",
+    "image/class/synset",
+    1,
+    ("imagenet_lsvrc_2015_synsets.txt", "synsets.txt"),
+)
 
 
 class TFRecord:
@@ -145,8 +151,10 @@ class TFRecord:
                 kind = TruncatedError if count < lengths[place] else FormatError
                 raise kind(
                     f"{file}: expected {lengths[place]} records, as {_INFO} says, found {count}",
-                    path=str(file), expected=str(lengths[place]), found=str(count),
-                )  # fmt: skip
+                    path=str(file),
+                    expected=str(lengths[place]),
+                    found=str(count),
+                )
 
     def _sample(self, file: Path, record: RawRecord, nameless: str, make_key: Any, stamp: int) -> Sample:
         where = f"{file.name}/{record.number}"
@@ -244,8 +252,9 @@ def _version_folder(path: Path) -> Path:
         p.name for p in path.iterdir() if _VERSION.fullmatch(p.name) and find_files(p, _is_name)
     )
     if len(versions) > 1:
-        raise ArgumentError(f"{path}: holds versions {', '.join(versions)}; name one: {path / versions[-1]}",
-                            path=str(path))  # fmt: skip
+        raise ArgumentError(
+            f"{path}: holds versions {', '.join(versions)}; name one: {path / versions[-1]}", path=str(path)
+        )
     return path / versions[0] if versions else path
 
 
@@ -271,8 +280,9 @@ def _layout_of(files: Sequence[Path], fields: Fields) -> _Layout:
             if label is None:
                 return layout
             return layout._replace(label=label, label_chosen=True, synset="", first=0, lists=())
-    raise ArgumentError(f"{files[0].parent}: no records in its {len(files)} TFRecord files",
-                        path=str(files[0].parent))  # fmt: skip
+    raise ArgumentError(
+        f"{files[0].parent}: no records in its {len(files)} TFRecord files", path=str(files[0].parent)
+    )
 
 
 def _shard_lengths(path: Path) -> dict[str, list[int]]:
@@ -286,5 +296,6 @@ def _shard_lengths(path: Path) -> dict[str, list[int]]:
             for split in told.get("splits", ())
         }
     except (ValueError, TypeError, KeyError, AttributeError) as e:
-        raise FormatError(f"{path}: not the description of a dataset of TensorFlow Datasets: {e!r}",
-                          path=str(path)) from None  # fmt: skip
+        raise FormatError(
+            f"{path}: not the description of a dataset of TensorFlow Datasets: {e!r}", path=str(path)
+        ) from None

@@ -16,8 +16,13 @@ from fastinet.errors import FormatError, TruncatedError, UnsupportedError
 from fastinet.storage.store import os_errors
 
 __all__ = [
-    "RawRecord", "count_records", "damaged_record", "looks_like_tfrecord", "not_installed", "read_records",
-]  # fmt: skip
+    "RawRecord",
+    "count_records",
+    "damaged_record",
+    "looks_like_tfrecord",
+    "not_installed",
+    "read_records",
+]
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
@@ -124,15 +129,21 @@ def damaged_record(path: Path, number: int, offset: int, what: str, expected: st
     """The error for a record."""
     return FormatError(
         f"{path}: record {number} at offset {offset}: {what}: expected {expected}, found {found}",
-        path=str(path), record=number, expected=expected, found=found,
-    )  # fmt: skip
+        path=str(path),
+        record=number,
+        expected=expected,
+        found=found,
+    )
 
 
 def _truncated(path: Path, number: int, offset: int, expected: int, found: int) -> TruncatedError:
     return TruncatedError(
         f"{path}: record {number} cut short: expected {expected} bytes from offset {offset}, found {found}",
-        path=str(path), record=number, expected=f"{expected} bytes", found=f"{found} bytes",
-    )  # fmt: skip
+        path=str(path),
+        record=number,
+        expected=f"{expected} bytes",
+        found=f"{found} bytes",
+    )
 
 
 def _crc32c(path: Path) -> Any:

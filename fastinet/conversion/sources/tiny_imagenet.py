@@ -71,8 +71,9 @@ class TinyImageNet:
             records = sum(len(images_in(folder / c.name / "images")) for c in self.classes)
             here = look(str(folder))
             notes["folders that are no class"] = [
-                *(name for name in here.folders if name not in self._labels), *here.noise
-            ]  # fmt: skip
+                *(name for name in here.folders if name not in self._labels),
+                *here.noise,
+            ]
         else:
             records = len(images_in(folder / "images"))
         if not records:

@@ -44,9 +44,13 @@ _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _RECOGNISED = (*IMAGE_EXTENSIONS, "cls", "json", "txt")
 _GZIP = b"\x1f\x8b"
 _KINDS = {
-    tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "symbolic link", tarfile.LNKTYPE: "hard link",
-    tarfile.FIFOTYPE: "FIFO", tarfile.CHRTYPE: "device", tarfile.BLKTYPE: "device",
-}  # fmt: skip
+    tarfile.DIRTYPE: "folder",
+    tarfile.SYMTYPE: "symbolic link",
+    tarfile.LNKTYPE: "hard link",
+    tarfile.FIFOTYPE: "FIFO",
+    tarfile.CHRTYPE: "device",
+    tarfile.BLKTYPE: "device",
+}
 
 
 class _Entry(NamedTuple):
@@ -125,8 +129,10 @@ class WebDataset:
             surveys.append(self._surveys.get(file, Survey(None)))
         counts = [survey.records for survey in surveys]
         if not any(n is None or n for n in counts):
-            raise ArgumentError(f"{self.location}: no records in the {len(counts)} tars of the split {split}",
-                                path=self.location)  # fmt: skip
+            raise ArgumentError(
+                f"{self.location}: no records in the {len(counts)} tars of the split {split}",
+                path=self.location,
+            )
         notes: dict[str, list[str]] = {}
         for survey in surveys:
             for kind, texts in survey.notes.items():
@@ -152,9 +158,16 @@ class WebDataset:
                 if self._fields.labels_as:
                     value, _ = label_value(entry.fields, tar, entry.key, self._fields)
                 yield Sample(
-                    key, entry.payload, label, entry.size, origin, stamp, _annotation(entry, tar),
-                    boxes and BoxSet(boxes[0], boxes[1], tuple(boxes[2])), value,
-                )  # fmt: skip
+                    key,
+                    entry.payload,
+                    label,
+                    entry.size,
+                    origin,
+                    stamp,
+                    _annotation(entry, tar),
+                    boxes and BoxSet(boxes[0], boxes[1], tuple(boxes[2])),
+                    value,
+                )
 
     def _learn_classes(self, files: Sequence[Path]) -> list[str]:
         """Looks through all tars, also of splits that are not converted: each gives the same classes."""
@@ -205,10 +218,13 @@ def _look_through(file: Path, fields: Fields, labels: _LabelsSeen | None = None)
             unlabelled += 1
         elif labels is not None and not fields.labels_as:
             labels.add(value, f"{file}: record {entry.key}: label{where}", str(file), entry.key)
-    return Survey(records, {
-        "records without a label": [f"{file.name}: {unlabelled}"] if unlabelled else [],
-        "members not used": [f"{file.name}: {text}" for text in describe_ignored(ignored)],
-    })  # fmt: skip
+    return Survey(
+        records,
+        {
+            "records without a label": [f"{file.name}: {unlabelled}"] if unlabelled else [],
+            "members not used": [f"{file.name}: {text}" for text in describe_ignored(ignored)],
+        },
+    )
 
 
 def _entries(file: Path, ignored: Counter[str], fields: Fields, with_images: bool) -> Iterator[_Entry]:
@@ -274,8 +290,9 @@ def _annotation(entry: _Entry, tar: str) -> str:
     try:
         return entry.fields.get("json", b"").decode()
     except UnicodeDecodeError as e:
-        raise FormatError(f"{tar}: record {entry.key}: .json: expected UTF-8 text, found {e}",
-                          path=tar, key=entry.key) from None  # fmt: skip
+        raise FormatError(
+            f"{tar}: record {entry.key}: .json: expected UTF-8 text, found {e}", path=tar, key=entry.key
+        ) from None
 
 
 def _class_names(root: Path, files: Mapping[str, Iterable[Path]]) -> list[str] | None:
@@ -295,8 +312,9 @@ def _class_names(root: Path, files: Mapping[str, Iterable[Path]]) -> list[str] |
             raise FormatError(f"{path}: names the class {twice} twice", path=str(path))
         if names != next(iter(found.values())):
             other = next(iter(found))
-            raise ArgumentError(f"{path}: other classes than in {other}; convert one split at a time",
-                                path=str(path))  # fmt: skip
+            raise ArgumentError(
+                f"{path}: other classes than in {other}; convert one split at a time", path=str(path)
+            )
     return next(iter(found.values()), None)
 
 

@@ -18,8 +18,7 @@ __all__ = ["Figures", "figures"]
 _CLASS_BARS = 160
 _NAMED = 5  # classes
 _SIZE_BARS = 56
-_RATIOS = {"1:3": 1 / 3, "1:2": 1 / 2, "3:4": 3 / 4, "1:1": 1.0, "4:3": 4 / 3, "2:1": 2.0,
-           "3:1": 3.0}  # fmt: skip
+_RATIOS = {"1:3": 1 / 3, "1:2": 1 / 2, "3:4": 3 / 4, "1:1": 1.0, "4:3": 4 / 3, "2:1": 2.0, "3:1": 3.0}
 _MINOR_RATIOS = {"3:4", "4:3"}
 
 
@@ -153,8 +152,12 @@ def _file_sizes(sizes: Distribution) -> Chart:
     edges = np.geomspace(low, high, _SIZE_BARS + 1)
     counts = sizes.histogram(edges)
     span = np.log2(high / low)
-    marks = [Tick(round(float(np.log2(max(sizes.quantile(0.5), low) / low) / span * 100), 3),
-                  f"median {size_of(sizes.quantile(0.5))}")]  # fmt: skip
+    marks = [
+        Tick(
+            round(float(np.log2(max(sizes.quantile(0.5), low) / low) / span * 100), 3),
+            f"median {size_of(sizes.quantile(0.5))}",
+        )
+    ]
     # Axis in powers of ten and their 1-2-5 steps, as sizes are told in decimal units.
     steps = [m * 10**p for p in range(0, 11) for m in (1, 2, 5)]
     shown = [s for s in steps if low <= s <= high]
@@ -208,8 +211,16 @@ def _box_counts(split: SplitFacts) -> Chart | None:
     if per_image.maximum > shown:
         names[-1] += "+"
     ticks = [Tick(round((i + 0.5) / shown * 100, 3), name) for i, name in enumerate(names)]
-    return bars(counts, "Images by number of boxes", lambda i: f"{names[i]} boxes: {counts[i]:,} images "
-                f"({share(int(counts[i]), split.boxes.images)})" if split.boxes else "", ticks)  # fmt: skip
+    return bars(
+        counts,
+        "Images by number of boxes",
+        lambda i: (
+            f"{names[i]} boxes: {counts[i]:,} images ({share(int(counts[i]), split.boxes.images)})"
+            if split.boxes
+            else ""
+        ),
+        ticks,
+    )
 
 
 def _box_areas(split: SplitFacts) -> Chart | None:
@@ -217,5 +228,9 @@ def _box_areas(split: SplitFacts) -> Chart | None:
         return None
     areas = split.boxes.areas
     ticks = [Tick(place, f"{place}%") for place in (0, 25, 50, 75, 100)]
-    return bars(areas, "Boxes by the share of the image that they cover",
-                lambda i: f"{i * 5} to {i * 5 + 5}%: {areas[i]:,} boxes", ticks)  # fmt: skip
+    return bars(
+        areas,
+        "Boxes by the share of the image that they cover",
+        lambda i: f"{i * 5} to {i * 5 + 5}%: {areas[i]:,} boxes",
+        ticks,
+    )

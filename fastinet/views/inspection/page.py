@@ -76,23 +76,32 @@ def write(
     chosen = _choose(splits, images, inspection.seed)
     sheets = [_evenly(split, inspection.seed) for split in splits]
     odd = [[_records(split, oddity) for oddity in split.oddities] for split in splits]
-    large = [[*sheet, *(split.boxes.examples if split.boxes else ())]
-             for split, sheet in zip(splits, sheets, strict=True)]  # fmt: skip
-    small = [[*chosen[split.split], *(i for found in indices for i in found)]
-             for split, indices in zip(splits, odd, strict=True)]  # fmt: skip
+    large = [
+        [*sheet, *(split.boxes.examples if split.boxes else ())]
+        for split, sheet in zip(splits, sheets, strict=True)
+    ]
+    small = [
+        [*chosen[split.split], *(i for found in indices for i in found)]
+        for split, indices in zip(splits, odd, strict=True)
+    ]
     with meter("drawing", sum(len(set(i)) for i in (*small, *large)), progress) as shown:
         big = [thumbnails(s.dataset, i, _LARGE, shown) for s, i in zip(splits, large, strict=True)]
         little = [thumbnails(s.dataset, i, _SMALL, shown) for s, i in zip(splits, small, strict=True)]
     shown_splits = [
         SplitPage(
-            split, figures(split), _rows([big[n][i] for i in sheets[n]]),
-            [(oddity, [little[n][i] for i in found])
-             for oddity, found in zip(split.oddities, odd[n], strict=True)],
+            split,
+            figures(split),
+            _rows([big[n][i] for i in sheets[n]]),
+            [
+                (oddity, [little[n][i] for i in found])
+                for oddity, found in zip(split.oddities, odd[n], strict=True)
+            ],
             [big[n][i] for i in split.boxes.examples] if split.boxes else [],
-            made_by(split), (split.bad or ())[:_LISTED],
+            made_by(split),
+            (split.bad or ())[:_LISTED],
         )
         for n, split in enumerate(splits)
-    ]  # fmt: skip
+    ]
     samples = [
         Sample(f"s{n}-{i}", split, little[n][i])
         for n, split in enumerate(splits)
@@ -102,11 +111,17 @@ def write(
     for sample in samples:
         by_class.setdefault(sample.split.classes[sample.picture.label].name, []).append(sample.id)
     page = views.render(
-        "inspect.html", "inspect.js",
-        name=_name(inspection), inspection=inspection, splits=shown_splits, samples=samples,
-        tree=class_tree(splits, by_class), command=_command(inspection, file, images), share=share,
+        "inspect.html",
+        "inspect.js",
+        name=_name(inspection),
+        inspection=inspection,
+        splits=shown_splits,
+        samples=samples,
+        tree=class_tree(splits, by_class),
+        command=_command(inspection, file, images),
+        share=share,
         size_of=size_of,
-    )  # fmt: skip
+    )
     views.write(file, page)
     pictures = [picture for of_split in (*big, *little) for picture in of_split.values()]
     return list(dict.fromkeys((p.key, p.problem) for p in pictures if p.problem))

@@ -39,8 +39,11 @@ def render(inspection: Inspection) -> RenderableType:
 
 
 def _headline(split: SplitFacts) -> str:
-    counts = [plural(split.records, "image"), plural(len(split.classes), "class", "classes"),
-              plural(split.shards, "shard")]  # fmt: skip
+    counts = [
+        plural(split.records, "image"),
+        plural(len(split.classes), "class", "classes"),
+        plural(split.shards, "shard"),
+    ]
     if split.boxes:
         counts.append(plural(split.boxes.boxes, "box", "boxes"))
     return " · ".join([*counts, size_of(split.tar_bytes)])

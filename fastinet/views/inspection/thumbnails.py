@@ -112,7 +112,12 @@ def _boxes(record: Record, width: int, height: int) -> list[ThumbnailBox]:
     x = width / (reference[0] or record.width or width)
     y = height / (reference[1] or record.height or height)
     return [
-        ThumbnailBox(round(left * x, 2), round(top * y, 2), round((right - left) * x, 2),
-                     round((bottom - top) * y, 2), label)
+        ThumbnailBox(
+            round(left * x, 2),
+            round(top * y, 2),
+            round((right - left) * x, 2),
+            round((bottom - top) * y, 2),
+            label,
+        )
         for label, left, top, right, bottom, _ in record.boxes
-    ]  # fmt: skip
+    ]

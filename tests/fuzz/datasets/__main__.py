@@ -93,8 +93,9 @@ def _one(options: argparse.Namespace, sample: Path, work: Path) -> int:
         try:
             keep = options.keep and options.keep.absolute()
             first = options.only
-            sound = run_child(options.kind[0], options.seed, first, first + 1, sample, work / "one",
-                              verbose=True, keep=keep)  # fmt: skip
+            sound = run_child(
+                options.kind[0], options.seed, first, first + 1, sample, work / "one", verbose=True, keep=keep
+            )
         finally:
             os._exit(not sound)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -110,9 +111,11 @@ def _of_kind(kind: str, options: argparse.Namespace, pool: Pool) -> Result:
     seconds = time.monotonic() - started
     bad = len({finding.index for finding in result.findings})
     slow = f", {result.slow} slow at first" if result.slow else ""
-    print(f"{kind}: {result.mutants} mutants in {seconds:.0f} s ({result.mutants / seconds:.0f}/s): "
-          f"{result.opened} could be opened, {result.whole} delivered all records, {bad} with findings{slow}",
-          flush=True)  # fmt: skip
+    print(
+        f"{kind}: {result.mutants} mutants in {seconds:.0f} s ({result.mutants / seconds:.0f}/s): "
+        f"{result.opened} could be opened, {result.whole} delivered all records, {bad} with findings{slow}",
+        flush=True,
+    )
     return result
 
 

@@ -44,9 +44,16 @@ KINDS: dict[str, Callable[[random.Random, Files], Mutant]] = {
 
 
 def main(
-    kind: str, seed: int, first: int, end: int, sample: Path, root: Path, *, verbose: bool = False,
+    kind: str,
+    seed: int,
+    first: int,
+    end: int,
+    sample: Path,
+    root: Path,
+    *,
+    verbose: bool = False,
     keep: Path | None = None,
-) -> bool:  # fmt: skip
+) -> bool:
     """Mutants `first` to `end` - 1; whether nothing was found. Lines on stdout tell where it is."""
     faulthandler.enable()  # before fastinet's own handler of SIGBUS comes, which has to stay
     faulthandler.register(signal.SIGUSR1)
@@ -166,8 +173,12 @@ class Bench:
 
     def _escaped(self) -> list[Fault]:
         """Files that an export or an index wrote where nothing of theirs belongs."""
-        known = {self.root: {"box", "outside"}, self.box: {SPLIT, "out", "index", "aside"},
-                 self.root / "outside": {"fifo"}, self.split: set(self.files)}  # fmt: skip
+        known = {
+            self.root: {"box", "outside"},
+            self.box: {SPLIT, "out", "index", "aside"},
+            self.root / "outside": {"fifo"},
+            self.split: set(self.files),
+        }
         faults = []
         for folder, names in known.items():
             for path in folder.iterdir():

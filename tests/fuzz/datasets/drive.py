@@ -167,8 +167,18 @@ def _epoch(
     transform = [T.RandomResizedCrop(16, scale=(0.2, 1.0)), T.RandomHorizontalFlip()]
     total = 0
     names = BUILT_IN + attached
-    with fastinet.Loader(dataset, 4, transform, shuffle=True, seed=5, threads=THREADS[policy], dtype="uint8",
-                         columns=names, on_error=policy, prefetch_bytes=1 << 20) as loader:  # fmt: skip
+    with fastinet.Loader(
+        dataset,
+        4,
+        transform,
+        shuffle=True,
+        seed=5,
+        threads=THREADS[policy],
+        dtype="uint8",
+        columns=names,
+        on_error=policy,
+        prefetch_bytes=1 << 20,
+    ) as loader:
         for batch in itertools.islice(loader, BATCHES):
             for index, *values in zip(*batch, strict=True):
                 if int(index) in delivered:

@@ -14,10 +14,41 @@ __all__ = ["Files", "Mutant", "change_bytes", "change_file", "change_number", "p
 Files = Mapping[str, bytes]  # of a split's folder, by name
 
 BOUNDARIES = [
-    0, 1, 2, 7, 8, 63, 64, 127, 128, 255, 256, 511, 512, 4095, 4096, 4097, 0x7FFF, 0x8000, 0xFFFF, 1 << 16,
-    (1 << 24) - 1, 1 << 24, (1 << 24) + 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1, 1 << 32, 1 << 48,
-    (1 << 48) + 1, 1 << 62, (1 << 63) - 1, 1 << 63, (1 << 64) - 80, (1 << 64) - 1,
-]  # fmt: skip
+    0,
+    1,
+    2,
+    7,
+    8,
+    63,
+    64,
+    127,
+    128,
+    255,
+    256,
+    511,
+    512,
+    4095,
+    4096,
+    4097,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    1 << 16,
+    (1 << 24) - 1,
+    1 << 24,
+    (1 << 24) + 1,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 32,
+    1 << 48,
+    (1 << 48) + 1,
+    1 << 62,
+    (1 << 63) - 1,
+    1 << 63,
+    (1 << 64) - 80,
+    (1 << 64) - 1,
+]
 
 # What stands in the place of a file, beside other bytes.
 STRANGE = ("missing", "fifo", "folder", "loop", "dangling", "socket", "endless", "unreadable", "linked")
@@ -80,11 +111,18 @@ def change_file(rng: random.Random, files: Files, names: list[str]) -> Mutant:
 
 def change_number(rng: random.Random, value: int, bits: int) -> int:
     """Another number of as many bits: a boundary, a neighbour, a flipped bit."""
-    changed = rng.choice([
-        rng.choice(BOUNDARIES), rng.choice(BOUNDARIES),
-        value + rng.choice([-512, -8, -2, -1, 1, 2, 8, 512]), value ^ 1 << rng.randrange(bits), value * 2,
-        value // 2, -rng.choice(BOUNDARIES), rng.getrandbits(bits),
-    ])  # fmt: skip
+    changed = rng.choice(
+        [
+            rng.choice(BOUNDARIES),
+            rng.choice(BOUNDARIES),
+            value + rng.choice([-512, -8, -2, -1, 1, 2, 8, 512]),
+            value ^ 1 << rng.randrange(bits),
+            value * 2,
+            value // 2,
+            -rng.choice(BOUNDARIES),
+            rng.getrandbits(bits),
+        ]
+    )
     changed &= (1 << bits) - 1
     return changed if changed != value & (1 << bits) - 1 else value ^ 1
 
@@ -106,8 +144,24 @@ def _changed(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[byte
     end = min(size, at + rng.choice([1, 2, 4, 8, 16, 64, 512, rng.randrange(1, size + 2)]))
     piece = data[at:end]
     other = rng.randrange(size + 1)
-    match rng.choice(("bits", "bits", "bits", "byte", "byte", "number", "cut", "longer", "removed", "doubled",
-                      "swapped", "spliced", "zeroed", "noise")):  # fmt: skip
+    match rng.choice(
+        (
+            "bits",
+            "bits",
+            "bits",
+            "byte",
+            "byte",
+            "number",
+            "cut",
+            "longer",
+            "removed",
+            "doubled",
+            "swapped",
+            "spliced",
+            "zeroed",
+            "noise",
+        )
+    ):
         case "bits":
             changed = bytearray(data)
             places = [rng.randrange(8 * size) for _ in range(rng.choice([1, 1, 1, 2, 8]))] if size else []

@@ -74,10 +74,31 @@ def _marker(rng: random.Random, payload: bytes) -> tuple[bytes, str]:
     code = payload[at + 1]
     match rng.choice(("code", "length", "field", "field", "field", "gone", "twice", "swap", "other", "data")):
         case "code":
-            new = rng.choice([
-                0x00, 0x01, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4, 0xC9, 0xCC, 0xD0, 0xD8, 0xD9, 0xDA, 0xDB, 0xDC,
-                0xDD, 0xE0, 0xE1, 0xEE, 0xFE, 0xFF,
-            ])  # fmt: skip
+            new = rng.choice(
+                [
+                    0x00,
+                    0x01,
+                    0xC0,
+                    0xC1,
+                    0xC2,
+                    0xC3,
+                    0xC4,
+                    0xC9,
+                    0xCC,
+                    0xD0,
+                    0xD8,
+                    0xD9,
+                    0xDA,
+                    0xDB,
+                    0xDC,
+                    0xDD,
+                    0xE0,
+                    0xE1,
+                    0xEE,
+                    0xFE,
+                    0xFF,
+                ]
+            )
             return payload[: at + 1] + bytes([new]) + payload[at + 2 :], f"marker {code:#x} is {new:#x}"
         case "length":
             size = change_number(rng, int.from_bytes(payload[at + 2 : at + 4], "big"), 16)
@@ -108,10 +129,21 @@ def _marker(rng: random.Random, payload: bytes) -> tuple[bytes, str]:
                 end:
             ], f"{donor[start + 1]:#x} of another image for {code:#x}"
     spot = rng.randrange(scan, len(payload))
-    marker = rng.choice([
-        b"\xff\xd0", b"\xff\xd3", b"\xff\xd9", b"\xff\xd8", b"\xff\xda", b"\xff\xc4", b"\xff\xff",
-        b"\xff\0", b"\xff", b"\xff\xdc\0\4\0\1", b"\xff\xd9" + payload,
-    ])  # fmt: skip
+    marker = rng.choice(
+        [
+            b"\xff\xd0",
+            b"\xff\xd3",
+            b"\xff\xd9",
+            b"\xff\xd8",
+            b"\xff\xda",
+            b"\xff\xc4",
+            b"\xff\xff",
+            b"\xff\0",
+            b"\xff",
+            b"\xff\xdc\0\4\0\1",
+            b"\xff\xd9" + payload,
+        ]
+    )
     kept = payload[spot + (len(marker) if rng.random() < 0.5 else 0) :]
     return payload[:spot] + marker + kept, f"{marker[:6]!r} in the data at {spot}"
 

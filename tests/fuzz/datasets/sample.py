@@ -76,10 +76,16 @@ def _items() -> list[list[Item]]:
         ],
         [
             Item("n03000684/gray", "jpeg", _encoded(_pixels(5, 44, 30).convert("L")), 2),
-            Item("n01440764/n01440764_3", "jpeg", _encoded(_pixels(6, 150, 120), subsampling="4:2:0"), 0,
-                 (0, 0, [(0, 20, 10, 140, 110, 2)])),
-            Item("n02102040/turned", "jpeg", _turned(_pixels(7, 36, 28)), 1,
-                 (72, 56, [(1, 0, 0, 71, 55, 0)])),
+            Item(
+                "n01440764/n01440764_3",
+                "jpeg",
+                _encoded(_pixels(6, 150, 120), subsampling="4:2:0"),
+                0,
+                (0, 0, [(0, 20, 10, 140, 110, 2)]),
+            ),
+            Item(
+                "n02102040/turned", "jpeg", _turned(_pixels(7, 36, 28)), 1, (72, 56, [(1, 0, 0, 71, 55, 0)])
+            ),
             Item("unlabelled/é", "jpeg", _encoded(_pixels(8, 33, 35), subsampling="4:2:2"), -1),
         ],
         [
@@ -88,7 +94,7 @@ def _items() -> list[list[Item]]:
             Item(f"n02102040/{'long' * 30}", "jpeg", _encoded(_pixels(11, 30, 30)), 1),
             Item("n03000684/webp", "webp", _encoded(_pixels(12, 26, 22), "WEBP", lossless=True), 2),
         ],
-    ]  # fmt: skip
+    ]
 
 
 SHARDS: Sequence[Sequence[Item]] = _items()
@@ -101,11 +107,25 @@ def write_shard(folder: Path, number: int, items: Sequence[Item], facts: Sequenc
     for item, told in zip(items, [*facts] or [item.payload for item in items], strict=True):
         rows = item.boxes and {"width": item.boxes[0], "height": item.boxes[1], "rows": item.boxes[2]}
         text = json.dumps({"boxes": rows}, separators=(",", ":")) if rows else ""
-        writer.add(item.key, item.extension, item.payload, item.label, boxes=item.boxes, json=text,
-                   **_core.examine(told)[0])  # fmt: skip
+        writer.add(
+            item.key,
+            item.extension,
+            item.payload,
+            item.label,
+            boxes=item.boxes,
+            json=text,
+            **_core.examine(told)[0],
+        )
     done = writer.finish()
-    return ShardInfo(f"{name}.tar", done["records"], done["bytes"], done["xxh3"], f"{name}.idx",
-                     done["index_bytes"], done["index_xxh3"])  # fmt: skip
+    return ShardInfo(
+        f"{name}.tar",
+        done["records"],
+        done["bytes"],
+        done["xxh3"],
+        f"{name}.idx",
+        done["index_bytes"],
+        done["index_xxh3"],
+    )
 
 
 def make_sample(folder: Path) -> None:

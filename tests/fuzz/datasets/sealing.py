@@ -13,16 +13,35 @@ from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
 __all__ = ["HEADER", "RECORD", "SECTION", "canonical", "manifest_bytes", "seal_all", "seal_head"]
 
 # Fields of a sidecar: offset and bits.
-HEADER = {"version": (8, 32), "header_size": (12, 32), "record_count": (16, 64), "tar_size": (24, 64),
-          "tar_xxh3": (32, 64), "index_size": (40, 64), "record_size": (48, 32), "section_count": (52, 32),
-          "head_xxh3": (56, 64)}  # fmt: skip
+HEADER = {
+    "version": (8, 32),
+    "header_size": (12, 32),
+    "record_count": (16, 64),
+    "tar_size": (24, 64),
+    "tar_xxh3": (32, 64),
+    "index_size": (40, 64),
+    "record_size": (48, 32),
+    "section_count": (52, 32),
+    "head_xxh3": (56, 64),
+}
 SECTION = {"id": (0, 32), "flags": (4, 32), "offset": (8, 64), "size": (16, 64), "xxh3": (24, 64)}
 RECORD = {
-    "payload_offset": (0, 64), "payload_xxh3": (8, 64), "entry_points_xxh3": (16, 64),
-    "entry_points_offset": (24, 64), "entry_points_size": (32, 32), "payload_size": (36, 32),
-    "label": (40, 32), "width": (44, 32), "height": (48, 32), "flags": (52, 32), "key_offset": (56, 32),
-    "key_size": (60, 32), "boxes_offset": (64, 32), "boxes_size": (68, 32), "reserved": (72, 64),
-}  # fmt: skip
+    "payload_offset": (0, 64),
+    "payload_xxh3": (8, 64),
+    "entry_points_xxh3": (16, 64),
+    "entry_points_offset": (24, 64),
+    "entry_points_size": (32, 32),
+    "payload_size": (36, 32),
+    "label": (40, 32),
+    "width": (44, 32),
+    "height": (48, 32),
+    "flags": (52, 32),
+    "key_offset": (56, 32),
+    "key_size": (60, 32),
+    "boxes_offset": (64, 32),
+    "boxes_size": (68, 32),
+    "reserved": (72, 64),
+}
 
 
 def seal_head(sidecar: bytes, sections: bool = False) -> bytes:

@@ -56,8 +56,11 @@ def _get(data: bytes, at: int, bits: int) -> int:
 def _field(rng: random.Random, data: bytes, _: list[bytes]) -> tuple[bytes, str]:
     """A number of the header, the section table or the record table."""
     records, sections = _counts(data)
-    whole = {"header": (HEADER, 0, 1, 0), "section": (SECTION, 64, sections, 32),
-             "record": (RECORD, 64 + 32 * sections, records, 80)}  # fmt: skip
+    whole = {
+        "header": (HEADER, 0, 1, 0),
+        "section": (SECTION, 64, sections, 32),
+        "record": (RECORD, 64 + 32 * sections, records, 80),
+    }
     where = rng.choice(("header", "section", "record", "record", "record"))
     fields, start, count, size = whole[where]
     field, row = rng.choice(list(fields)), rng.randrange(count)

@@ -17,31 +17,102 @@ __all__ = ["listing", "mutate"]
 
 # Fields of a header: offset and size.
 _FIELDS = {
-    "name": (0, 100), "mode": (100, 8), "uid": (108, 8), "gid": (116, 8), "size": (124, 12),
-    "mtime": (136, 12), "chksum": (148, 8), "typeflag": (156, 1), "linkname": (157, 100),
-    "magic": (257, 6), "version": (263, 2), "uname": (265, 32), "devmajor": (329, 8), "prefix": (345, 155),
+    "name": (0, 100),
+    "mode": (100, 8),
+    "uid": (108, 8),
+    "gid": (116, 8),
+    "size": (124, 12),
+    "mtime": (136, 12),
+    "chksum": (148, 8),
+    "typeflag": (156, 1),
+    "linkname": (157, 100),
+    "magic": (257, 6),
+    "version": (263, 2),
+    "uname": (265, 32),
+    "devmajor": (329, 8),
+    "prefix": (345, 155),
     "rest": (500, 12),
-}  # fmt: skip
+}
 _NUMBERS = [
-    b"", b"0", b"1", b"511", b"513", b"-1", b" 7", b"7 ", b"77777777777", b"377777777777", b"9", b"0x10",
-    b"\xff", b"\x80" + b"\0" * 11, b"\x80" + b"\0" * 10 + b"\1",
-    b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7, b"\xff" * 12, b"\xff" * 11 + b"\0",
-    b"\x80" + b"\xff" * 11, b"\xa0" + b"\0" * 11, b"00000000000\0",
-]  # fmt: skip
+    b"",
+    b"0",
+    b"1",
+    b"511",
+    b"513",
+    b"-1",
+    b" 7",
+    b"7 ",
+    b"77777777777",
+    b"377777777777",
+    b"9",
+    b"0x10",
+    b"\xff",
+    b"\x80" + b"\0" * 11,
+    b"\x80" + b"\0" * 10 + b"\1",
+    b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7,
+    b"\xff" * 12,
+    b"\xff" * 11 + b"\0",
+    b"\x80" + b"\xff" * 11,
+    b"\xa0" + b"\0" * 11,
+    b"00000000000\0",
+]
 _NAMES = [
-    b"", b"/", b"a", b".", b"..", b"../x.jpg", b"/etc/x.jpg", b"./x.jpg", b"a//b.jpg", b"a/../b.jpg",
-    b"a/", b"x.cls", b".jpg", b"x.", b"x.jpg\0y", b"\xff\xfe.jpg", b"x" * 99 + b"/", b"a\nb.jpg",
-    b"a\\b.jpg", b"n01440764/n01440764_1.jpeg", b"n01440764/n01440764_1.cls",
-    b"n01440764/n01440764_1.json", b"%.jpg", b"PaxHeader/x", b"././@LongLink", b"a.b.c.jpg", b"x.JPG",
+    b"",
+    b"/",
+    b"a",
+    b".",
+    b"..",
+    b"../x.jpg",
+    b"/etc/x.jpg",
+    b"./x.jpg",
+    b"a//b.jpg",
+    b"a/../b.jpg",
+    b"a/",
+    b"x.cls",
+    b".jpg",
+    b"x.",
+    b"x.jpg\0y",
+    b"\xff\xfe.jpg",
+    b"x" * 99 + b"/",
+    b"a\nb.jpg",
+    b"a\\b.jpg",
+    b"n01440764/n01440764_1.jpeg",
+    b"n01440764/n01440764_1.cls",
+    b"n01440764/n01440764_1.json",
+    b"%.jpg",
+    b"PaxHeader/x",
+    b"././@LongLink",
+    b"a.b.c.jpg",
+    b"x.JPG",
     b"x.seg.png",
-]  # fmt: skip
+]
 _RECORDS = [
-    b"path=a.jpg", b"path=", b"path=../x.jpg", b"path=" + b"x" * 5000 + b".jpg", b"path=\xff.jpg",
-    b"path=a\0b.jpg", b"size=0", b"size=1", b"size=-1", b"size=99999999999999999999",
-    b"size=9223372036854775807", b"size=x", b"size=", b"size=1.5", b"GNU.sparse.major=1",
-    b"GNU.sparse.map=0,1", b"GNU.sparse.name=x.jpg", b"GNU.sparse.realsize=9", b"linkpath=a",
-    b"hdrcharset=BINARY", b"charset=x", b"=", b"", b"a", b"mtime=nan",
-]  # fmt: skip
+    b"path=a.jpg",
+    b"path=",
+    b"path=../x.jpg",
+    b"path=" + b"x" * 5000 + b".jpg",
+    b"path=\xff.jpg",
+    b"path=a\0b.jpg",
+    b"size=0",
+    b"size=1",
+    b"size=-1",
+    b"size=99999999999999999999",
+    b"size=9223372036854775807",
+    b"size=x",
+    b"size=",
+    b"size=1.5",
+    b"GNU.sparse.major=1",
+    b"GNU.sparse.map=0,1",
+    b"GNU.sparse.name=x.jpg",
+    b"GNU.sparse.realsize=9",
+    b"linkpath=a",
+    b"hdrcharset=BINARY",
+    b"charset=x",
+    b"=",
+    b"",
+    b"a",
+    b"mtime=nan",
+]
 
 
 def mutate(rng: random.Random, files: Files) -> Mutant:
@@ -112,9 +183,10 @@ def _matters(data: bytes, changed: bytes) -> bool:
     for at, _ in _members(data):
         old, new = data[at : at + 512], changed[at : at + 512]
         fields = [_FIELDS[name] for name in ("name", "size", "typeflag", "prefix")]
-        if old != new and (_sealed(new)[148:154] != new[148:154] or any(
-            old[start : start + size] != new[start : start + size] for start, size in fields
-        )):  # fmt: skip
+        if old != new and (
+            _sealed(new)[148:154] != new[148:154]
+            or any(old[start : start + size] != new[start : start + size] for start, size in fields)
+        ):
             return True
     return False
 
