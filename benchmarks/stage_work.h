@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "image/geometry.h"
 #include "image/codec/jpeg/entropy_decoder.h"
 #include "image/codec/jpeg/entry_points.h"
 #include "image/codec/jpeg/header.h"
 #include "image/codec/jpeg/survey.h"
+#include "image/geometry.h"
 
 namespace fastinet {
 

@@ -206,7 +206,8 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
             if group.record < 0 and group.images and not _NO_RECORD.match(group.key):
                 found(
                     FormatError(
-                        f"{sidecar.index}: key {group.key}: expected a record, as the tar has one, found none",
+                        f"{sidecar.index}: key {group.key}: "
+                        "expected a record, as the tar has one, found none",
                         path=sidecar.index,
                         key=group.key,
                         expected="a record",
