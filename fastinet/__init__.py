@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fastinet.dataset.dataset import Dataset
 from fastinet.images.decode import decode
 from fastinet.loading.loader import Loader
+from fastinet.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from fastinet.benchmarking.run import bench as bench
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from fastinet.verification import verify as verify
 
 __all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "verify"]
-
-__version__ = "0.1.0"
 
 # What a training job does not need is imported when it is first asked for.
 _LAZY = {

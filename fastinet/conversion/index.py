@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastinet import __version__, _core
+from fastinet import _core
 from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.label_column import packed
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
@@ -22,6 +22,7 @@ from fastinet.format.fields import Fields
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 from fastinet.format.tar_records import bad_record, boxes_of, label_of, label_value, records_of, tar_order
 from fastinet.storage.files import is_there, open_regular
+from fastinet.version import __version__
 
 __all__ = ["IndexReport", "index"]
 

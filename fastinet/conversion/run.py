@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastinet import __version__
 from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.describe import Description, describe
 from fastinet.conversion.engines.local import Engine, open_engine
@@ -50,6 +49,7 @@ from fastinet.images.reencode import Reencoding
 from fastinet.progress import Meter, meter
 from fastinet.storage.files import parse_json
 from fastinet.storage.store import Store, is_url, open_store
+from fastinet.version import __version__
 
 __all__ = ["convert"]
 

@@ -20,10 +20,10 @@ from fastinet.errors import (
     FastinetError,
     FormatError,
     MissingFileError,
-    ShardIOError,
     UnsupportedError,
 )
 from fastinet.format import columns
+from fastinet.storage.files import unreadable
 
 if TYPE_CHECKING:
     from fastinet.dataset.dataset import Dataset
@@ -83,7 +83,7 @@ def _read(path: Path, key: str | None, column: str | None) -> tuple[list[str] | 
     except FileNotFoundError:
         raise MissingFileError(f"{path}: there is nothing", path=str(path)) from None
     except OSError as e:
-        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
+        raise unreadable(path, e) from None
     try:
         if suffix == ".npy":
             return None, np.load(io.BytesIO(data), allow_pickle=False)

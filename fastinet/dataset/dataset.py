@@ -17,8 +17,8 @@ from fastinet.dataset.selection import Selection
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.format import columns, manifest
 from fastinet.format.columns import Column
+from fastinet.format.layout import split_folders
 from fastinet.format.manifest import ClassInfo, Manifest
-from fastinet.storage.files import is_there
 
 if TYPE_CHECKING:
     from fastinet.dataset.attach import Order
@@ -351,14 +351,13 @@ def find_split(path: str | os.PathLike[str]) -> Path:
         ShardIOError: that cannot be told.
     """
     folder = Path(path)
-    if is_there(folder / manifest.FILE_NAME):
-        return folder
-    splits = sorted(f.parent.name for f in folder.glob(f"*/{manifest.FILE_NAME}")) if folder.is_dir() else []
+    splits = split_folders(folder)
     if len(splits) == 1:
-        return folder / splits[0]
+        return splits[0]
     if splits:
+        names = ", ".join(split.name for split in splits)
         raise ArgumentError(
-            f"{folder}: holds several splits ({', '.join(splits)}); name one, as {folder / splits[0]}",
+            f"{folder}: holds several splits ({names}); name one, as {splits[0]}",
             path=str(folder),
         )
     raise MissingFileError(

@@ -16,9 +16,8 @@ from fastinet.exporting.chosen import Chosen
 from fastinet.exporting.image_folder import write_image_folder
 from fastinet.exporting.parquet import write_parquet
 from fastinet.exporting.webdataset import write_webdataset
-from fastinet.format import manifest
+from fastinet.format.layout import split_folders
 from fastinet.progress import Meter, meter
-from fastinet.storage.files import is_there
 from fastinet.storage.store import os_errors
 
 __all__ = ["LAYOUTS", "export"]
@@ -89,9 +88,7 @@ def export(
 
 
 def _datasets(src: Path, split: str | None) -> list[Dataset]:
-    folders = sorted(file.parent for file in src.glob(f"*/{manifest.FILE_NAME}"))
-    if is_there(src / manifest.FILE_NAME) or not folders:
-        folders = [find_split(src)]
+    folders = split_folders(src) or [find_split(src)]  # which says what is missing
     datasets = [Dataset(folder) for folder in folders]
     found = [dataset for dataset in datasets if split in (None, dataset.split)]
     if not found:

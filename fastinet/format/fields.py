@@ -14,10 +14,10 @@ from typing import Any
 
 from fastinet.errors import ArgumentError, FormatError
 from fastinet.format.columns import check_name
+from fastinet.format.limits import MAX_CLASSES
 
 __all__ = ["DEFAULT", "MAX_CLASSES", "NUMBERS", "Fields", "class_of", "no_label", "wrong_label"]
 
-MAX_CLASSES = 1 << 20
 LABEL = "a number of 0 or more, or the name of a class"
 
 _CLASS_NUMBER = re.compile(r"(-1|[0-9]{1,18})(?:\.0*)?")  # 3.0 is 3: what tables make of numbers beside gaps

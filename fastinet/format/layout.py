@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from fastinet.format import columns, manifest
 from fastinet.format.names import FILE as NAMES
+from fastinet.storage.files import is_there
 from fastinet.storage.store import JOURNAL, Store
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "owned_files",
     "remove_surplus",
     "shard_name",
+    "split_folders",
 ]
 
 REPORT = "report.json"
@@ -30,6 +33,20 @@ REPORT = "report.json"
 def shard_name(split: str, number: int) -> str:
     """Without extension: "train-000012"."""
     return f"{split}-{number:06d}"
+
+
+def split_folders(root: Path) -> list[Path]:
+    """Returns the folders of a dataset's splits, sorted by name. Does not read their manifests.
+
+    They are `root` alone if it holds a manifest, and otherwise its subfolders that hold one. The list is
+    empty if there is none.
+
+    Raises:
+        ShardIOError: the operating system refuses to look.
+    """
+    if is_there(root / manifest.FILE_NAME):
+        return [root]
+    return sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
 
 
 def is_complete(store: Store, split: str) -> bool:

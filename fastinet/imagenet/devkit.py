@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastinet.errors import FormatError, ShardIOError
+from fastinet.errors import FormatError
 from fastinet.format.manifest import ClassInfo
 from fastinet.imagenet.wordnet import MetaSynset, read_meta_mat, split_words
+from fastinet.storage.files import unreadable
 
 __all__ = ["Devkit"]
 
@@ -94,9 +95,7 @@ def _kit_files(place: Path) -> Iterator[tuple[str, str, bytes]]:
     except (tarfile.TarError, EOFError) as e:
         raise FormatError(f"{place}: not a complete tar: {e}", path=str(place)) from None
     except OSError as e:
-        raise ShardIOError(
-            f"{place}: cannot read: {e.strerror or e}", path=str(place), errno=e.errno
-        ) from None
+        raise unreadable(place, e) from None
 
 
 def _is_wanted(name: str) -> bool:

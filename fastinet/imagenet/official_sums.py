@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fastinet.errors import ArgumentError, ChecksumError, ShardIOError
+from fastinet.storage.files import unreadable
 
 __all__ = ["OFFICIAL_MD5", "checked_sums", "md5_of"]
 
@@ -51,9 +52,7 @@ def checked_sums(archives: Iterable[Path]) -> Iterator[None]:
             try:
                 found[path] = md5_of(path, stop)
             except OSError as e:
-                found[path] = ShardIOError(
-                    f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno
-                )
+                found[path] = unreadable(path, e)
 
     thread = threading.Thread(target=work, name="fastinet-md5")
     thread.start()

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastinet.dataset.hierarchy import Hierarchy
-from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
+from fastinet.errors import FormatError, MissingFileError, UnsupportedError
 from fastinet.format.manifest import ClassInfo
+from fastinet.storage.files import unreadable
 
 __all__ = ["FILE_NAMES", "MetaSynset", "WordNet", "read_meta_mat", "split_words"]
 
@@ -70,9 +71,7 @@ class WordNet:
             try:
                 data = path.read_bytes()
             except OSError as e:
-                raise ShardIOError(
-                    f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno
-                ) from None
+                raise unreadable(path, e) from None
             parts.append(parse(str(path), data))
             names.append(name)
             digest.update(hashlib.blake2b(name.encode() + b"\0" + data).digest())

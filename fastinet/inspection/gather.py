@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from fastinet.dataset.dataset import Dataset, find_split
 from fastinet.errors import ArgumentError, FormatError
-from fastinet.format import columns, manifest
+from fastinet.format import columns
 from fastinet.format.columns import StoredColumn
+from fastinet.format.layout import split_folders
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
 from fastinet.inspection.oddities import (
@@ -27,7 +28,6 @@ from fastinet.inspection.oddities import (
 )
 from fastinet.inspection.sampling import Choice
 from fastinet.progress import Meter, meter
-from fastinet.storage.files import is_there
 
 __all__ = ["inspect"]
 
@@ -73,8 +73,7 @@ def inspect(
 
 
 def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
-    here = sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
-    folders = [root] if is_there(root / manifest.FILE_NAME) else here or [find_split(root)]
+    folders = split_folders(root) or [find_split(root)]  # which says what is missing
     if split is None:
         return folders
     wanted = [split] if isinstance(split, str) else list(split)

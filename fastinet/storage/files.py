@@ -26,6 +26,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "refuse_version",
+    "unreadable",
     "wrong",
 ]
 
@@ -58,7 +59,7 @@ def is_there(path: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
     except OSError as e:
-        raise _refused(path, e) from None
+        raise unreadable(path, e) from None
     return True
 
 
@@ -81,7 +82,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
     except (FileNotFoundError, NotADirectoryError):
         raise MissingFileError(f"{path}: file is missing", path=str(path)) from None
     except OSError as e:
-        raise _refused(path, e) from None
+        raise unreadable(path, e) from None
 
 
 def read_bytes(path: Path, limit: int | None = None) -> bytes:
@@ -165,6 +166,12 @@ def wrong(kind: type[E], path: str, place: str, expected: str, found: Any) -> E:
     return kind(message, path=path, expected=expected, found=text)
 
 
+def unreadable(path: str | os.PathLike[str], error: OSError) -> ShardIOError:
+    """Returns, but does not raise, the error that says why the operating system refused to read `path`."""
+    text = f"{os.fspath(path)}: cannot read: {error.strerror or error}"
+    return ShardIOError(text, path=os.fspath(path), errno=error.errno)
+
+
 def nested_deeper(value: Any, limit: int) -> bool:
     """Whether lists and objects hold each other to more than `limit` levels. Needs no recursion."""
     level = [value]
@@ -189,10 +196,6 @@ def _refuse_special(path: Path, status: os.stat_result) -> None:
                 expected="a regular file",
                 found=kind,
             )
-
-
-def _refused(path: Path, error: OSError) -> ShardIOError:
-    return ShardIOError(f"{path}: cannot read: {error.strerror}", path=str(path), errno=error.errno)
 
 
 def _finite(text: str) -> float:

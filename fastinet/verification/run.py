@@ -13,8 +13,9 @@ from typing import Literal
 
 from fastinet.cpus import available_cpus
 from fastinet.dataset.dataset import find_split
-from fastinet.errors import ArgumentError, FastinetError, MissingFileError
+from fastinet.errors import ArgumentError, FastinetError
 from fastinet.format import manifest
+from fastinet.format.layout import split_folders
 from fastinet.imagenet import published
 from fastinet.progress import meter
 from fastinet.verification.duplicate_keys import repeated_keys
@@ -177,12 +178,7 @@ def _check_arguments(
 
 
 def _folders(root: Path) -> list[Path]:
-    try:
-        return [find_split(root)]
-    except MissingFileError:
-        raise
-    except ArgumentError:  # several
-        return sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}"))
+    return split_folders(root) or [find_split(root)]  # which says what is missing
 
 
 def _read(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from fastinet.errors import FormatError
 from fastinet.format import manifest
 from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.names import WNID, WNID_PREFIX
 from fastinet.imagenet.published import PublishedSplit
 from fastinet.storage.files import wrong
 from fastinet.verification.records import Split
@@ -20,8 +21,6 @@ from fastinet.verification.report import ClassBalance, ClassCount, Comparison, I
 __all__ = ["Tally"]
 
 _EXAMPLES = 100
-_WNID = re.compile(r"n\d{8}")
-_SYNSET_IN_NAME = re.compile(r"(n\d{8})_")
 
 
 class Tally:
@@ -41,7 +40,7 @@ class Tally:
         self._lock = threading.Lock()
         classes = split.manifest.classes
         self._counts = np.zeros(len(classes) + 1, np.int64)  # the last: of no class
-        self._synsets = [c.name if _WNID.fullmatch(c.name) else None for c in classes]
+        self._synsets = [c.name if WNID.fullmatch(c.name) else None for c in classes]
         self._numbered = self._pattern()
         self._seen = np.zeros(published.images if published and self._numbered else 0, np.uint8)
         self._strange: list[tuple[int, str]] = []
@@ -55,7 +54,9 @@ class Tally:
         published, present = self._published, len(self._split.manifest.classes)
         if not published or not published.names or not (self._stated or present == published.class_count):
             return None
-        return re.compile(rf"{re.escape(published.names)}(\d+)(_n\d{{8}})?")  # Hugging Face adds the WNID
+        return re.compile(
+            rf"{re.escape(published.names)}(\d+)(_{WNID.pattern})?"
+        )  # Hugging Face adds the WNID
 
     def add(self, first: int, labels: npt.NDArray[np.int32], keys: Sequence[str], with_json: int) -> None:
         """Counts records that follow each other in the split, from `first` on; so many have annotations."""
@@ -85,7 +86,7 @@ class Tally:
         found = []
         for i, (label, name) in enumerate(zip(labels, names, strict=True)):
             synset = self._synsets[label] if 0 <= label < len(self._synsets) else None
-            match = _SYNSET_IN_NAME.match(name) if synset is not None else None
+            match = WNID_PREFIX.match(name) if synset is not None else None
             if match and match[1] != synset:
                 found.append(ImageRef(self._split.name, first + i, keys[i], synset))
         return found

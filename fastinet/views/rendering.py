@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from fastinet import __version__, _core
+from fastinet import _core
 from fastinet.errors import ShardIOError, UnsupportedError
+from fastinet.version import __version__
 
 __all__ = ["prepare", "render", "write"]
 

@@ -13,10 +13,10 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fastinet import __version__
 from fastinet.conversion.engines.local import MAX_HELD, held_bytes
 from fastinet.conversion.task import ShardResult, ShardTask, execute
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError, StateError, UnsupportedError
+from fastinet.version import __version__
 
 __all__ = ["RayEngine"]
 
