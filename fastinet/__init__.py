@@ -10,7 +10,7 @@ from fastinet.loading.loader import Loader
 from fastinet.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from fastinet.benchmarking.run import bench as bench
+    from fastinet.benchmarking import bench as bench
     from fastinet.conversion import convert as convert
     from fastinet.exporting import export as export
     from fastinet.inspection import inspect as inspect

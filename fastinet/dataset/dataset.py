@@ -6,24 +6,22 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.dataset.attach import Order, build_column
 from fastinet.dataset.hierarchy import Hierarchy
-from fastinet.dataset.selection import Selection
+from fastinet.dataset.selection import find_classes
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.format import columns, manifest
 from fastinet.format.columns import Column
 from fastinet.format.layout import split_folders
 from fastinet.format.manifest import ClassInfo, Manifest
 
-if TYPE_CHECKING:
-    from fastinet.dataset.attach import Order
-
-__all__ = ["Box", "Dataset", "Keys", "Record"]
+__all__ = ["Box", "Dataset", "Keys", "Record", "Selection"]
 
 Box = tuple[int, int, int, int, int, int]
 _CHUNK = 4096  # keys read at once while iterating
@@ -258,19 +256,17 @@ class Dataset(Sequence[Record]):
             ArgumentError: values or keys that are too many, too few, repeated, or of no record.
             FormatError, MissingFileError, ShardIOError, UnsupportedError: of the file.
         """
-        from fastinet.dataset import attach as attaching
-
-        attaching.attach(
-            self,
+        values = build_column(
             name,
             source,
+            self.keys,
             key=key,
             column=column,
             order=order,
             missing=missing,
             flags=flags,
-            replace=replace,
         )
+        columns.attach(self.path, self.manifest, name, *values, replace)
         self.__dict__.pop("columns", None)
 
     def detach(self, name: str) -> None:
@@ -340,6 +336,40 @@ class Dataset(Sequence[Record]):
 
     def _refused(self, problem: str) -> ArgumentError:
         return ArgumentError(f"{self.path}: {problem}", path=str(self.path))
+
+
+class Selection:
+    """Some classes of a dataset and their records. Copies nothing. A ``Loader`` takes it in place of a path.
+
+    Labels stay those of the whole dataset; ``relabel`` numbers the chosen classes from 0.
+
+    Attributes:
+        dataset: the whole dataset.
+        labels: labels of the chosen classes, ascending.
+        indices: int64, numbers of their records in the dataset, ascending.
+    """
+
+    def __init__(self, dataset: Dataset, queries: Iterable[str | int] | str | int) -> None:
+        self.dataset = dataset
+        self.labels = find_classes(queries, dataset.classes, dataset.hierarchy, str(dataset.path))
+        self.indices: npt.NDArray[np.int64] = dataset.indices_of_labels(self.labels)
+
+    @property
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The chosen classes, in label order."""
+        return tuple(self.dataset.classes[label] for label in self.labels)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def relabel(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Returns the places in ``classes`` of labels of the whole dataset; -1 for classes not chosen."""
+        places = np.full(len(self.dataset.classes) + 1, -1, np.int64)  # the last place is that of label -1
+        places[list(self.labels)] = np.arange(len(self.labels))
+        return places[labels]
+
+    def __repr__(self) -> str:
+        return f"<Selection of {len(self.labels)} classes, {len(self)} records of {self.dataset!r}>"
 
 
 def find_split(path: str | os.PathLike[str]) -> Path:

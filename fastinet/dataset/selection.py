@@ -1,56 +1,17 @@
-"""Choosing classes by name, by word or by subtree, and the records that have them."""
+"""Choosing classes by name, by word or by subtree of the hierarchy."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from fastinet.dataset.hierarchy import Hierarchy, normalise_word
 from fastinet.errors import ArgumentError
 from fastinet.format.manifest import ClassInfo
 
-if TYPE_CHECKING:
-    from fastinet.dataset.dataset import Dataset
-
-__all__ = ["Selection", "find_classes"]
-
-
-class Selection:
-    """Some classes of a dataset and their records. Nothing is copied; a ``Loader`` takes it as its path.
-
-    Labels stay those of the whole dataset; ``relabel`` numbers the chosen classes from 0.
-
-    Attributes:
-        dataset: the whole.
-        labels: labels of the chosen classes, ascending.
-        indices: int64, numbers of their records in the dataset, ascending.
-    """
-
-    def __init__(self, dataset: Dataset, queries: Iterable[str | int] | str | int) -> None:
-        self.dataset = dataset
-        self.labels = find_classes(queries, dataset.classes, dataset.hierarchy, str(dataset.path))
-        self.indices: npt.NDArray[np.int64] = dataset.indices_of_labels(self.labels)
-
-    @property
-    def classes(self) -> tuple[ClassInfo, ...]:
-        """The chosen classes, in label order."""
-        return tuple(self.dataset.classes[label] for label in self.labels)
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def relabel(self, labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """The places in ``classes`` of labels of the whole dataset; -1 for those that were not chosen."""
-        places = np.full(len(self.dataset.classes) + 1, -1, np.int64)  # the last place is that of label -1
-        places[list(self.labels)] = np.arange(len(self.labels))
-        return places[labels]
-
-    def __repr__(self) -> str:
-        return f"<Selection of {len(self.labels)} classes, {len(self)} records of {self.dataset!r}>"
+__all__ = ["find_classes"]
 
 
 def find_classes(
@@ -59,20 +20,20 @@ def find_classes(
     hierarchy: Hierarchy,
     path: str = "",
 ) -> tuple[int, ...]:
-    """Labels, ascending, of the classes that the queries name, taken together.
+    """Returns the labels, ascending, of the classes that any of the queries names.
 
     A query is one of
 
     - a label, as an int;
-    - ``"=n02084071"``: the class of that name alone;
-    - ``"n02084071"``: that synset and everything that is one, by the hierarchy: the class of that name, where
-      there is one, and the classes below it;
-    - ``"dog"``: the same for the synset that has this word among its synonyms (whole synonyms, whatever their
-      case).
+    - ``"=n02084071"``: the class of that name only;
+    - ``"n02084071"``: a synset and all synsets below it in the hierarchy: the class of that name, if there is
+      one, and the classes below it;
+    - ``"dog"``: the same for the synset that has this word among its synonyms. Synonyms are compared as a
+      whole, ignoring case.
 
     Raises:
-        ArgumentError: nothing has that name or word, or the word stands for several synsets with different
-            classes; the message lists their names.
+        ArgumentError: no class or synset has that name or word, or the word stands for several synsets with
+            different classes. The message then lists their names.
     """
     finder = _Finder(classes, hierarchy, f"{path}: " if path else "", path or None)
     several = [queries] if isinstance(queries, (str, int, np.integer)) else queries
@@ -125,7 +86,7 @@ class _Finder:
                 f"{name} ({', '.join(self._hierarchy.words[name])}: {_count(labels)})"
                 for name, labels in sorted(choices.items())
             )
-            raise self._error(f"{word!r} stands for several synsets, name the one that is meant: {listed}")
+            raise self._error(f"{word!r} stands for several synsets; give the name of one of them: {listed}")
         return next(iter(choices.values()))
 
     def _similar(self, word: str) -> str:

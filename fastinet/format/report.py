@@ -1,25 +1,21 @@
-"""What a conversion did: for the caller, for ``DST/report.json``, and for the terminal."""
+"""What a conversion did: for the caller, and as the JSON of ``DST/<split>/report.json``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from typing import Any, ClassVar
 
 from fastinet import _core
 from fastinet.errors import FormatError
+from fastinet.reports import Report
 from fastinet.storage.files import member, wrong
 
 __all__ = ["EXAMPLES", "ConversionReport", "SplitReport", "most_examples"]
 
 EXAMPLES = 8  # keys that are listed of what many images are; of the rest, and of bad files, all
 _MOST_EXAMPLES = 1000
-_MOST_SHOWN = 100  # on the terminal
 _COUNTS = ("records", "shards", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
 
 
@@ -100,7 +96,7 @@ class SplitReport:
 
 
 @dataclass(frozen=True)
-class ConversionReport:
+class ConversionReport(Report):
     """What :func:`fastinet.convert` returns.
 
     Attributes:
@@ -112,6 +108,8 @@ class ConversionReport:
         fresh_records: written by this run; the others were there from one that had been interrupted.
         fresh_bytes: their payloads.
     """
+
+    view: ClassVar[str] = "conversion"
 
     path: Path | str
     classes: int
@@ -127,61 +125,6 @@ class ConversionReport:
     def records(self) -> int:
         """Of all splits."""
         return sum(split.records for split in self.splits.values())
-
-    def __rich__(self) -> RenderableType:
-        table = Table(title=f"{self.path}", title_justify="left", show_edge=False)
-        table.add_column("split")
-        for column in ("records", "shards", "images MB", "tar MB", "sidecars MB", "bad"):
-            table.add_column(column, justify="right")
-        for name, split in self.splits.items():
-            sizes = (split.payload_bytes, split.tar_bytes, split.index_bytes)
-            table.add_row(
-                name,
-                f"{split.records:,}",
-                f"{split.shards:,}",
-                *(f"{size / 1e6:,.1f}" for size in sizes),
-                f"{len(split.bad):,}",
-            )
-        # Names may hold bytes that are no UTF-8, which no terminal takes.
-        text = "\n".join(self._lines()).encode(errors="backslashreplace").decode()
-        return Group(table, Text(text))
-
-    def _lines(self) -> list[str]:
-        lines = [f"{self.classes:,} classes"]
-        for name, split in self.splits.items():
-            share = split.with_entry_points / max(split.records, 1)
-            lines.append(f"{name}: {share:.1%} of the images have entry points")
-            for kind, count in split.remarks.items():
-                lines.append(f"{name}: {count:,} {kind}: {_some(split.examples.get(kind, ()), count)}")
-            for kind, texts in split.notes.items():
-                lines.append(f"{name}: {kind} ({len(texts):,}): {_some(texts[:EXAMPLES], len(texts))}")
-            if split.box_problems:
-                lines.append(
-                    f"{name}: {len(split.box_problems):,} flaws of bounding boxes; "
-                    f"{self.path}/{name}/report.json lists them"
-                )
-            if split.bad:
-                done = "left out" if self.on_bad == "skip" else "kept as found"
-                where = f"{self.path}/{name}/report.json"
-                lines.append(f"{name}: {len(split.bad):,} bad files {done}, all listed in {where}")
-                lines += [f"    {origin}: {reason}" for origin, reason in split.bad[:_MOST_SHOWN]]
-                if len(split.bad) > _MOST_SHOWN:
-                    lines.append(f"    and {len(split.bad) - _MOST_SHOWN:,} more")
-        if self.already_complete:
-            lines.append("already complete: nothing was done")
-        elif self.fresh_records:
-            rate = self.fresh_records / self.seconds
-            lines.append(
-                f"{self.fresh_records:,} images in {self.seconds:.1f} s: {rate:,.0f} images/s, "
-                f"{self.fresh_bytes / self.seconds / 1e6:,.0f} MB/s, "
-                f"{self.cpu_seconds / self.fresh_records * 1000:.2f} CPU-seconds per 1000 images"
-            )
-        return lines
-
-
-def _some(names: Sequence[str], count: int) -> str:
-    shown = names[:_MOST_SHOWN]
-    return ", ".join(shown) + (", ..." if len(shown) < count else "")
 
 
 def _texts(fields: Any, name: str, path: str, place: str) -> list[str]:

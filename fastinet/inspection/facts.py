@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from rich.console import RenderableType
 
 from fastinet.dataset.dataset import Dataset
 from fastinet.format.manifest import ClassInfo
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
+from fastinet.reports import Report
 
 __all__ = ["BoxFacts", "ColumnFacts", "Inspection", "Oddity", "SplitFacts"]
 
@@ -196,7 +196,7 @@ class SplitFacts:
 
 
 @dataclass(frozen=True, eq=False)
-class Inspection:
+class Inspection(Report):
     """What :func:`fastinet.inspect` found. ``rich`` prints it; ``write_html`` makes a page of it.
 
     Attributes:
@@ -204,6 +204,8 @@ class Inspection:
         seed: of the choice of examples.
         splits: by name.
     """
+
+    view: ClassVar[str] = "inspection"
 
     path: Path
     seed: int
@@ -233,14 +235,8 @@ class Inspection:
             ArgumentError: `images` is negative.
             ShardIOError: the file cannot be written.
         """
-        from fastinet.views.inspection.page import write
-
-        return write(self, file, images, progress)
-
-    def __rich__(self) -> RenderableType:
-        from fastinet.views.inspection.terminal import render
-
-        return render(self)
+        undrawn: list[tuple[str, str]] = self._view().write_page(self, file, images, progress)
+        return undrawn
 
 
 def _summary(values: Distribution) -> dict[str, float]:

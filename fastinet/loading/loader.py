@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from fastinet import _core, ranks
 from fastinet.cpus import share_of_rank
-from fastinet.dataset.dataset import Dataset
-from fastinet.dataset.selection import Selection
+from fastinet.dataset.dataset import Dataset, Selection
 from fastinet.errors import ArgumentError, StateError
 from fastinet.loading.boxes import COLUMNS as BOX_COLUMNS
 from fastinet.loading.boxes import BoxColumns

@@ -1,4 +1,4 @@
-"""Proof that a dataset is what was converted, and what was published. Start at ``run.py``."""
+"""Proof that a dataset is what was converted, and what was published. Start at ``verify_dataset.py``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastinet.verification.report import (
     SplitContents,
     VerifyReport,
 )
-from fastinet.verification.run import verify
+from fastinet.verification.verify_dataset import verify
 
 __all__ = [
     "ClassBalance",

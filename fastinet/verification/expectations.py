@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastinet.errors import ExpectationError
 from fastinet.verification.report import Comparison, DuplicateGroup, DuplicateReport, SplitContents
-from fastinet.views.verification import some
+from fastinet.verification.wording import abbreviated
 
 __all__ = ["broken_expectations"]
 
@@ -49,20 +49,20 @@ def _differences(split: SplitContents, published: Comparison) -> Iterator[Expect
         texts = [f"{c.name} has {c.found:,} of {c.expected:,}" for c in published.deviating]
         yield _error(
             split.path,
-            f"{what}: {len(texts):,} classes have not as many images as published: {some(texts)}",
+            f"{what}: {len(texts):,} classes have not as many images as published: {abbreviated(texts)}",
             "0",
             str(len(texts)),
         )
     for names, how in ((published.missing_names, "are missing"), (published.repeated_names, "are repeated")):
         if names:
             yield _error(
-                split.path, f"{what}: {len(names):,} images {how}: {some(names)}", "0", str(len(names))
+                split.path, f"{what}: {len(names):,} images {how}: {abbreviated(names)}", "0", str(len(names))
             )
     if published.strange_names:
         names, count = published.strange_examples, published.strange_names
         yield _error(
             split.path,
-            f"{what}: {count:,} names are not of this split: {some(names, count)}",
+            f"{what}: {count:,} names are not of this split: {abbreviated(names, count)}",
             "0",
             str(count),
         )
@@ -71,7 +71,7 @@ def _differences(split: SplitContents, published: Comparison) -> Iterator[Expect
         yield _error(
             split.path,
             f"{what}: {split.contradicting:,} labels contradict the image's name: "
-            f"{some(texts, split.contradicting)}",
+            f"{abbreviated(texts, split.contradicting)}",
             "0",
             str(split.contradicting),
         )

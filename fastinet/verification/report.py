@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, ClassVar
 
 from fastinet.errors import FastinetError
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
+from fastinet.reports import Report
 
 __all__ = [
     "ClassBalance",
@@ -179,7 +177,7 @@ class DuplicateReport:
 
 
 @dataclass(frozen=True)
-class VerifyReport:
+class VerifyReport(Report):
     """What :func:`fastinet.verify` found.
 
     Attributes:
@@ -197,6 +195,8 @@ class VerifyReport:
         problem_count: all problems, also those that are not listed.
         scanned: images whose entry points, or else header, were compared with the whole of their data.
     """
+
+    view: ClassVar[str] = "verification"
 
     path: Path
     splits: int
@@ -221,11 +221,6 @@ class VerifyReport:
         """All of it, in the types of JSON."""
         told: dict[str, Any] = _plain(self)
         return {"ok": self.ok} | told
-
-    def __rich__(self) -> RenderableType:
-        from fastinet.views.verification import rendered
-
-        return rendered(self)
 
 
 def _plain(value: Any) -> Any:

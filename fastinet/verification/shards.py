@@ -18,9 +18,9 @@ from fastinet.storage.store import os_errors
 from fastinet.verification.members import LabelRule, Sidecar, check_boxes, check_keys, check_members
 from fastinet.verification.perceptual import hash_thumbnails, thumbnail
 from fastinet.verification.records import Fingerprints
-from fastinet.verification.tally import Tally
+from fastinet.verification.split_counter import SplitCounter
 
-__all__ = ["ShardResult", "ShardTask", "check_shard"]
+__all__ = ["ShardCheck", "ShardFindings", "check_shard"]
 
 _CHUNK = 64  # images decoded between two looks at whether to go on
 _LISTED = 1000  # problems that are kept of a shard; the others are counted
@@ -29,7 +29,7 @@ _SCANNED, _EVERY = 16, 64
 
 
 @dataclass(frozen=True)
-class ShardTask:
+class ShardCheck:
     """One shard to check.
 
     Attributes:
@@ -38,7 +38,7 @@ class ShardTask:
         number: of its first record among all that are verified; ``first`` in its split.
         classes: of its split.
         rule: how its split came by its labels.
-        tally: where its records are counted; None: it is only compared with, and not checked.
+        counter: where its records are counted; None: it is only compared with, and not checked.
     """
 
     spec: tuple[str, str, int, int, int, int]
@@ -47,11 +47,11 @@ class ShardTask:
     first: int
     classes: int
     rule: LabelRule
-    tally: Tally | None
+    counter: SplitCounter | None
 
 
 @dataclass(frozen=True)
-class ShardResult:
+class ShardFindings:
     """What the check of a shard found; of its problems, the first are listed."""
 
     records: int = 0
@@ -75,40 +75,42 @@ class _Problems:
             self.listed.append(problem)
 
 
-def check_shard(task: ShardTask, decoding: bool, prints: Fingerprints, stop: threading.Event) -> ShardResult:
-    """Checks a shard, counts its records in the tally and enters their fingerprints; safe from any thread."""
+def check_shard(
+    task: ShardCheck, decoding: bool, prints: Fingerprints, stop: threading.Event
+) -> ShardFindings:
+    """Checks a shard, adds its records to the counter, and stores their fingerprints. Thread-safe."""
     if stop.is_set():
-        return ShardResult()
+        return ShardFindings()
     found = _Problems()
     records = payload_bytes = decoded = scanned = 0
-    if task.tally is not None:
+    if task.counter is not None:
         records, payload_bytes, faults = _core.verify_shard(task.spec, task.xxh3)
         for fault in faults:
             if isinstance(fault, FastinetError):
                 found.add(fault)
         if not records:
-            return ShardResult(problems=tuple(found.listed), problem_count=found.count)
+            return ShardFindings(problems=tuple(found.listed), problem_count=found.count)
     try:
         dataset = _core.ShardedDataset([task.spec])
         _fingerprint(dataset, task, prints, stop)
-        if task.tally is not None:
-            scanned = _prove(dataset, task, task.tally, prints, decoding, stop, found)
+        if task.counter is not None:
+            scanned = _prove(dataset, task, task.counter, prints, decoding, stop, found)
     except FastinetError as error:
         if str(error) not in map(str, found.listed):  # only compared with, or changed since it was checked
             found.add(error)
     else:
-        if decoding and task.tally is not None:
+        if decoding and task.counter is not None:
             for problem in _decode(dataset, stop):
                 decoded += problem is None
                 if problem is not None:
                     found.add(problem)
-    return ShardResult(records, payload_bytes, decoded, scanned, tuple(found.listed), found.count)
+    return ShardFindings(records, payload_bytes, decoded, scanned, tuple(found.listed), found.count)
 
 
 def _prove(
     dataset: _core.ShardedDataset,
-    task: ShardTask,
-    tally: Tally,
+    task: ShardCheck,
+    counter: SplitCounter,
     prints: Fingerprints,
     all_images: bool,
     stop: threading.Event,
@@ -139,7 +141,7 @@ def _prove(
         with os_errors(Path(sidecar.tar)):
             with_json = check_members(sidecar, task.rule, found.add)
     finally:
-        tally.add(task.first, labels, sidecar.keys, with_json)
+        counter.add(task.first, labels, sidecar.keys, with_json)
     return scanned
 
 
@@ -158,7 +160,7 @@ def _settle(dataset: _core.ShardedDataset, sidecar: Sidecar, number: int, found:
 
 
 def _fingerprint(
-    dataset: _core.ShardedDataset, task: ShardTask, prints: Fingerprints, stop: threading.Event
+    dataset: _core.ShardedDataset, task: ShardCheck, prints: Fingerprints, stop: threading.Event
 ) -> None:
     place = slice(task.number, task.number + len(dataset))
     if len(prints.payload):
@@ -184,7 +186,7 @@ def _fingerprint(
             prints.has_perceptual[numbers] = telling
 
 
-def _label_problems(labels: npt.NDArray[np.int32], task: ShardTask) -> Iterator[FastinetError]:
+def _label_problems(labels: npt.NDArray[np.int32], task: ShardCheck) -> Iterator[FastinetError]:
     if not task.classes:
         return
     path = task.spec[1]

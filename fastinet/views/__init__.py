@@ -1,10 +1,8 @@
-"""Self-contained pages: one HTML file with its style, scripts, charts and images inside, in light and dark.
+"""How reports look: on the terminal, and as self-contained HTML pages. See :mod:`fastinet.reports`.
 
-``templates/base.html`` and ``style.css`` are what all pages share; ``charts.html`` draws what ``charts.py``
-has placed. A page loads nothing: its Content-Security-Policy lets it have data URIs and the one script whose
-hash it names, so that text out of a dataset stays text.
+There is a module for each report: :mod:`conversion`, :mod:`verification`, :mod:`inspection`,
+:mod:`benchmarking`. Pages are one file with style, scripts, charts and images inside, in light and dark.
+``templates/base.html`` and ``style.css`` are shared by all pages, and ``charts.html`` draws what
+``charts.py`` has laid out. A page loads nothing: its Content-Security-Policy allows data URIs and the one
+script whose hash it names, so text from a dataset cannot become code.
 """
-
-from fastinet.views.rendering import prepare, render, write
-
-__all__ = ["prepare", "render", "write"]

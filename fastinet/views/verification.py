@@ -1,8 +1,8 @@
-"""A verification's report on the terminal: bounded, however much was found."""
+"""A verification's report on the terminal. Its length is bounded, however much was found."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.table import Column, Table
@@ -17,14 +17,13 @@ from fastinet.verification.report import (
     SplitContents,
     VerifyReport,
 )
+from fastinet.verification.wording import LISTED, abbreviated
 
-__all__ = ["rendered", "some"]
-
-_LISTED = 5
+__all__ = ["render"]
 
 
-def rendered(report: VerifyReport) -> RenderableType:
-    """A table of the splits, and a line for each remark."""
+def render(report: VerifyReport) -> RenderableType:
+    """Returns a table of the splits, and a line for each remark."""
     counts = [Column(name, justify="right") for name in ("images", "classes", "images a class")]
     table = Table("split", *counts, "published as", show_edge=False)
     for split in report.contents:
@@ -36,12 +35,6 @@ def rendered(report: VerifyReport) -> RenderableType:
         if duplicates is not None:
             lines += _duplicates(duplicates)
     return Group(*([table] if report.contents else []), *(Text(line) for line in lines))
-
-
-def some(texts: Sequence[str], count: int | None = None, shown: int = _LISTED) -> str:
-    """The first of `texts`, and how many more there are (of `count`; None: of these)."""
-    more = (len(texts) if count is None else count) - len(texts[:shown])
-    return ", ".join(texts[:shown]) + (f", ... and {more:,} more" if more else "")
 
 
 def _balance(balance: ClassBalance | None) -> tuple[str, str]:
@@ -60,7 +53,7 @@ def _remarks(split: SplitContents) -> Iterator[str]:
         yield from (f"{split.name}: {remark}" for remark in _differences(split.published))
     balance = split.balance
     if balance is not None and balance.empty:
-        yield f"{split.name}: {len(balance.empty):,} classes without images: {some(balance.empty)}"
+        yield f"{split.name}: {len(balance.empty):,} classes without images: {abbreviated(balance.empty)}"
     if balance is not None and balance.unlabelled:
         yield f"{split.name}: {balance.unlabelled:,} images without a label"
     if 0 < split.with_json < split.records:
@@ -71,7 +64,7 @@ def _remarks(split: SplitContents) -> Iterator[str]:
     if split.contradicting:
         texts = [f"{image.key} labelled {image.class_name}" for image in split.contradicting_examples]
         count = split.contradicting
-        yield f"{split.name}: {count:,} labels contradict the image's name: {some(texts, count)}"
+        yield f"{split.name}: {count:,} labels contradict the image's name: {abbreviated(texts, count)}"
 
 
 def _differences(published: Comparison) -> Iterator[str]:
@@ -87,39 +80,42 @@ def _differences(published: Comparison) -> Iterator[str]:
     )
     if published.deviating:
         texts = [f"{c.name} {c.found:,} of {c.expected:,}" for c in published.deviating]
-        yield f"{len(texts):,} classes have not as many images as published: {some(texts)}"
-    if published.missing_names:
-        yield f"{len(published.missing_names):,} images missing by name: {some(published.missing_names)}"
-    if published.repeated_names:
-        yield f"{len(published.repeated_names):,} names more than once: {some(published.repeated_names)}"
+        yield f"{len(texts):,} classes do not have as many images as published: {abbreviated(texts)}"
+    for listed, how in (
+        (published.missing_names, "images missing by name"),
+        (published.repeated_names, "names more than once"),
+    ):
+        if listed:
+            yield f"{len(listed):,} {how}: {abbreviated(listed)}"
     if published.strange_names:
-        names, count = published.strange_examples, published.strange_names
-        yield f"{count:,} names that are not of this split: {some(names, count)}"
+        count = published.strange_names
+        names = abbreviated(published.strange_examples, count)
+        yield f"{count:,} names that do not belong to this split: {names}"
 
 
-def _duplicates(found: DuplicateReport) -> Iterator[str]:
-    exact = found.kind == "exact"
+def _duplicates(report: DuplicateReport) -> Iterator[str]:
+    exact = report.kind == "exact"
     what, join = ("with the same bytes", " = ") if exact else ("that look the same", " ~ ")
-    left_out = f", {found.not_compared:,} left out" if found.not_compared else ""
-    if not found.groups:
-        yield f"no {'' if exact else 'other '}images {what} ({found.compared:,} compared{left_out})"
+    left_out = f", {report.not_compared:,} left out" if report.not_compared else ""
+    if not report.groups:
+        yield f"no {'' if exact else 'other '}images {what} ({report.compared:,} compared{left_out})"
         return
     yield (
-        f"{found.groups:,} groups of images {what}, {found.images:,} images ({found.compared:,} compared"
-        f"{left_out}): {found.overlaps:,} across splits, {found.contradictions:,} with different labels"
+        f"{report.groups:,} groups of images {what}, {report.images:,} images ({report.compared:,} compared"
+        f"{left_out}): {report.overlaps:,} across splits, {report.contradictions:,} with different labels"
     )
-    for group in found.listed[:_LISTED]:
+    for group in report.listed[:LISTED]:
         yield "  " + _group(group, join)
-    if found.groups > _LISTED:
-        yield f"  ... and {found.groups - _LISTED:,} more"
+    if report.groups > LISTED:
+        yield f"  ... and {report.groups - LISTED:,} more"
 
 
 def _group(group: DuplicateGroup, join: str) -> str:
-    shown, more = group.images[:_LISTED], len(group.images) - _LISTED
-    names = join.join(map(_name, shown)) + (f", ... and {more:,} more" if more > 0 else "")
+    listed, more = group.images[:LISTED], len(group.images) - LISTED
+    names = join.join(map(_name, listed)) + (f", ... and {more:,} more" if more > 0 else "")
     notes = [f"{group.distance} bits"] if group.distance else []
     if len(group.classes) > 1:
-        notes.append(f"labelled {some(group.classes)}")
+        notes.append(f"labelled {abbreviated(group.classes)}")
     return names + (f" ({'; '.join(notes)})" if notes else "")
 
 

@@ -92,20 +92,20 @@ def test_a_damaged_dataset_makes_verify_list_the_problems_and_fail(
     assert "1 problem(s)" in captured.out
 
 
-def test_what_verify_finds_is_told_in_bounded_lists_and_written_in_full(
+def test_verify_prints_bounded_lists_and_writes_all_findings_to_the_json_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     twice = {f"{split}/c/{i}.jpg": small_jpeg(i) for split in ("train", "val") for i in range(8)}
     source = write_tree(tmp_path / "src", twice)
     assert run(monkeypatch, "convert", source, tmp_path / "dst") == 0
     capsys.readouterr()
-    told = tmp_path / "found.json"
-    assert run(monkeypatch, "verify", tmp_path / "dst", "--json", told) == 0
+    findings = tmp_path / "found.json"
+    assert run(monkeypatch, "verify", tmp_path / "dst", "--json", findings) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "8 groups of images with the same bytes, 16 images (16 compared): 8 across splits, 0 with" in out
     assert "train/c/4 = val/c/4 ... and 3 more" in out
     assert "train/c/5" not in out
-    found = json.loads(told.read_text())
+    found = json.loads(findings.read_text())
     assert (found["ok"], found["records"], len(found["exact"]["listed"])) == (True, 16, 8)
     assert found["exact"]["listed"][7]["images"][1] == {
         "split": "val",
@@ -113,12 +113,12 @@ def test_what_verify_finds_is_told_in_bounded_lists_and_written_in_full(
         "key": "c/7",
         "class_name": "c",
     }
-    assert run(monkeypatch, "verify", tmp_path / "dst", "--fail-on", "overlap", "--json", told) == 3
+    assert run(monkeypatch, "verify", tmp_path / "dst", "--fail-on", "overlap", "--json", findings) == 3
     captured = capsys.readouterr()
     assert captured.err.count("8 images are in more than one split: train/c/0 = val/c/0") == 1
-    assert json.loads(told.read_text())["problems"][0]["kind"] == "ExpectationError"
+    assert json.loads(findings.read_text())["problems"][0]["kind"] == "ExpectationError"
     assert run(monkeypatch, "verify", tmp_path / "dst", "--json", tmp_path / "gone" / "x.json") == 4
-    assert "there is no such folder" in capsys.readouterr().err
+    assert "its folder does not exist" in capsys.readouterr().err
 
 
 def test_wrong_usage_is_explained(
@@ -130,7 +130,7 @@ def test_wrong_usage_is_explained(
     assert "130  interrupted" in capsys.readouterr().out
 
 
-def test_the_version_is_the_packages(
+def test_version_option_prints_the_version_of_the_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, "--version") == 0

@@ -154,11 +154,11 @@ def test_a_blacklist_flags_validation_images_by_the_numbers_in_their_names(tmp_p
     [
         ([1, 2], {"order": "records"}, "column v: expected 5 values, one a record, found 2"),
         ({"a": 1}, {}, r"no value for 4 of 5 records \(n\d/\w, n\d/\w, n\d/\w, \.\.\.\); missing="),
-        (dict.fromkeys("abcdefg", 1), {}, r"2 keys are of no record here \(f, g\)"),
-        ({"a": 1, "a.JPEG": 2}, {}, r"1 keys come twice \(a.JPEG\)"),
+        (dict.fromkeys("abcdefg", 1), {}, r"2 keys are not of this dataset \(f, g\)"),
+        ({"a": 1, "a.JPEG": 2}, {}, r"1 keys are repeated \(a.JPEG\)"),
         ([1, "x", None, 2, 3], {"order": "records"}, "expected numbers, strings, or a list of numbers"),
         (np.array([1j] * 5), {"order": "records"}, "expected numbers"),
-        ("nothing.npy", {}, "nothing.npy: there is nothing"),
+        ("nothing.npy", {}, "nothing.npy: file does not exist"),
     ],
 )
 def test_values_that_do_not_fit_the_records_are_refused(
@@ -173,9 +173,9 @@ def test_values_that_do_not_fit_the_records_are_refused(
     ("name", "content", "message"),
     [
         ("v.csv", "key,v\na,1\nb\n", "line 3: expected 2 values, found 1"),
-        ("v.csv", "key,v,w\na,1,2\n", "say which column to attach: v, w"),
+        ("v.csv", "key,v,w\na,1,2\n", "choose the column to attach: v, w"),
         ("v.csv", "", "empty; expected a line of column names"),
-        ("v.csv", "key,key\na,1\n", "a column name comes twice"),
+        ("v.csv", "key,key\na,1\n", "two columns have the same name"),
         ("v.json", "{", "not a valid .json file"),
         ("v.json", "3", "neither a list nor an object"),
         ("v.npy", "no", "not a valid .npy file"),

@@ -33,7 +33,7 @@ def test_an_archive_that_is_not_the_published_one_makes_no_dataset(src: Path, tm
     assert caught.value.found == hashlib.md5((src / TRAIN).read_bytes()).hexdigest()
     assert not (tmp_path / "dst" / "train" / "dataset.json").exists()
     result = CliRunner().invoke(cli.cli, ["convert", str(src), str(tmp_path / "dst"), "--check-md5"])
-    assert isinstance(result.exception, errors.ChecksumError)
+    assert result.exit_code == cli.errors.BAD_DATA
 
 
 def test_an_archive_with_the_published_sum_is_converted(

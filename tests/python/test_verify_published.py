@@ -16,7 +16,8 @@ from images import SHARED
 from splits import Item, write_split
 
 import fastinet
-from fastinet import cli, errors
+from fastinet import errors
+from fastinet.cli.verify import verify as verify_command
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 from fastinet.imagenet import published
 from fastinet.verification import ClassCount, Comparison, SplitContents
@@ -250,7 +251,7 @@ def test_a_conversion_from_the_archives_keeps_what_the_devkit_says_of_each_class
 
 
 def test_the_help_of_the_command_line_names_every_published_dataset() -> None:
-    option = next(option for option in cli.verify.params if option.name == "expect")
+    option = next(option for option in verify_command.params if option.name == "expect")
     assert isinstance(option, click.Option)
     assert all(name in (option.help or "") for name in published.names())
 

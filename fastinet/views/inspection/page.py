@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import views
 from fastinet.dataset.dataset import Dataset
 from fastinet.errors import ArgumentError
 from fastinet.inspection.facts import Inspection, Oddity, SplitFacts
 from fastinet.inspection.sampling import Choice, priorities
 from fastinet.progress import meter
+from fastinet.views import pages
 from fastinet.views.inspection.class_tree import class_tree
 from fastinet.views.inspection.figures import Figures, figures
 from fastinet.views.inspection.thumbnails import Thumbnail, thumbnails
 from fastinet.views.inspection.wording import made_by, share, size_of
 
-__all__ = ["write"]
+__all__ = ["write_page"]
 
 _CHUNK = 1 << 16
 _SMALL, _LARGE = 160, 352  # pixels of the longer side
@@ -65,11 +65,11 @@ class Sample:
     picture: Thumbnail
 
 
-def write(
+def write_page(
     inspection: Inspection, file: str | os.PathLike[str], images: int, progress: bool
 ) -> list[tuple[str, str]]:
-    """As :meth:`Inspection.write_html`."""
-    views.prepare(file)
+    """Implements :meth:`Inspection.write_html`."""
+    pages.prepare(file)
     if images < 0:
         raise ArgumentError(f"images must be at least 0, not {images}")
     splits = list(inspection.splits.values())
@@ -110,7 +110,7 @@ def write(
     by_class: dict[str, list[str]] = {}
     for sample in samples:
         by_class.setdefault(sample.split.classes[sample.picture.label].name, []).append(sample.id)
-    page = views.render(
+    page = pages.render(
         "inspect.html",
         "inspect.js",
         name=_name(inspection),
@@ -122,7 +122,7 @@ def write(
         share=share,
         size_of=size_of,
     )
-    views.write(file, page)
+    pages.write(file, page)
     pictures = [picture for of_split in (*big, *little) for picture in of_split.values()]
     return list(dict.fromkeys((p.key, p.problem) for p in pictures if p.problem))
 

@@ -25,9 +25,9 @@ from fastinet.verification.hamming import MAX_DISTANCE
 from fastinet.verification.members import LabelRule
 from fastinet.verification.records import Fingerprints, Records, Split
 from fastinet.verification.report import DuplicateReport, VerifyReport
-from fastinet.verification.shards import ShardResult, ShardTask, check_shard
+from fastinet.verification.shards import ShardCheck, ShardFindings, check_shard
+from fastinet.verification.split_counter import SplitCounter
 from fastinet.verification.split_files import split_problems
-from fastinet.verification.tally import Tally
 
 __all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
 
@@ -100,8 +100,8 @@ def verify(
     folders = _folders(root)
     problems: list[FastinetError] = []
     splits = list(_read(folders, "", problems))
-    tallies = [
-        Tally(
+    counters = [
+        SplitCounter(
             s,
             published.recognise(s.manifest) if known is None else known.split(s.manifest.split),
             known is not None,
@@ -120,12 +120,12 @@ def verify(
         splits += _read(others, f"{against}: ", problems, own=False)
     records = Records(splits)
     prints = Fingerprints(len(records), duplicates != "none", duplicates == "perceptual", keys=True)
-    tasks = list(_tasks(records, tallies))
+    tasks = list(_tasks(records, counters))
     results = _check(tasks, decode, prints, workers or available_cpus(), progress)
     problems += [problem for result in results for problem in result.problems]
     unlisted = sum(result.problem_count - len(result.problems) for result in results)
-    for split, tally in zip(splits, tallies, strict=False):
-        for more in (split_problems(split), tally.problems(), repeated_keys(records, prints, split)):
+    for split, counter in zip(splits, counters, strict=False):
+        for more in (split_problems(split), counter.problems(), repeated_keys(records, prints, split)):
             problems += more
 
     exact: DuplicateReport | None = None
@@ -135,7 +135,7 @@ def verify(
         if duplicates == "perceptual":
             allowed = DEFAULT_DISTANCE if distance is None else distance
             perceptual = find_perceptual(records, prints, allowed, groups)
-    contents = tuple(tally.report() for tally in tallies)
+    contents = tuple(counter.contents() for counter in counters)
     problems += broken_expectations(root, contents, exact, fail_on)
     return VerifyReport(
         root,
@@ -202,21 +202,21 @@ def _refuse_shared(folders: Sequence[Path], others: Sequence[Path]) -> None:
         )
 
 
-def _tasks(records: Records, tallies: Sequence[Tally]) -> Iterator[ShardTask]:
-    """The shards of all splits; the first splits have a tally, those to compare with have none."""
+def _tasks(records: Records, counters: Sequence[SplitCounter]) -> Iterator[ShardCheck]:
+    """The shards of all splits; the first splits have a counter, those to compare with have none."""
     specs = iter(records.specs)
     number = 0
-    for split, tally in zip_longest(records.splits, tallies):
+    for split, counter in zip_longest(records.splits, counters):
         start, rule = number, LabelRule.of(split.manifest)
         for shard in split.manifest.shards:
             classes = len(split.manifest.classes)
-            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, rule, tally)
+            yield ShardCheck(next(specs), shard.xxh3, number, number - start, classes, rule, counter)
             number += shard.records
 
 
 def _check(
-    tasks: Sequence[ShardTask], decoding: bool, prints: Fingerprints, workers: int, progress: bool
-) -> list[ShardResult]:
+    tasks: Sequence[ShardCheck], decoding: bool, prints: Fingerprints, workers: int, progress: bool
+) -> list[ShardFindings]:
     stop = threading.Event()
     total = sum(task.spec[2] for task in tasks)
     with (
@@ -224,7 +224,7 @@ def _check(
         ThreadPoolExecutor(workers, thread_name_prefix="fastinet-verify") as pool,
     ):
 
-        def work(task: ShardTask) -> ShardResult:
+        def work(task: ShardCheck) -> ShardFindings:
             result = check_shard(task, decoding, prints, stop)
             shown.advance(task.spec[2], result.payload_bytes)
             return result

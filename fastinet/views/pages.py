@@ -19,11 +19,11 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def prepare(file: str | os.PathLike[str]) -> None:
-    """Finds out, before the work that a page takes, what would keep it from being written.
+    """Checks, before the work that goes into a page, that the page can be written.
 
     Raises:
         UnsupportedError: Jinja2 is not installed.
-        ShardIOError: its folder is missing or closed to us, or the file is a folder itself.
+        ShardIOError: the folder of `file` is missing or not writable, or `file` is a folder.
     """
     _jinja()
     path = Path(file)
@@ -38,12 +38,12 @@ def prepare(file: str | os.PathLike[str]) -> None:
 
 
 def render(template: str, script: str | None = None, **values: Any) -> str:
-    """A page.
+    """Returns a page as HTML.
 
     Args:
-        template: its file in ``templates/``, which extends ``base.html``. All values are escaped.
-        script: file in ``templates/`` of the page's only script.
-        values: what the template shows; a name that it needs and is not given is a programming error.
+        template: name of a file in ``templates/`` that extends ``base.html``. All values are escaped.
+        script: name of the file in ``templates/`` that is the page's only script.
+        values: the template's variables. Leaving out one that the template uses is a programming error.
 
     Raises:
         UnsupportedError: Jinja2 is not installed.
@@ -66,12 +66,12 @@ def render(template: str, script: str | None = None, **values: Any) -> str:
 
 
 def write(file: str | os.PathLike[str], page: str) -> None:
-    """The page as a file, which stands there complete or not at all.
+    """Writes a page to a file atomically: after a failure or crash there is no partial file.
 
     Raises:
-        ShardIOError: the operating system refused.
+        ShardIOError: the operating system refuses.
     """
-    # File names that are not UTF-8 may be on the page.
+    # A page may name files whose names are not UTF-8.
     _core.write_file(os.fsencode(file), page.encode("utf-8", "backslashreplace"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import shlex
 import statistics
@@ -10,16 +11,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
-
+from fastinet import _core
 from fastinet.cpus import available_cpus
-from fastinet.dataset.dataset import Dataset
-from fastinet.dataset.selection import Selection
+from fastinet.dataset import Dataset, Selection
 from fastinet.errors import ArgumentError
+from fastinet.loading import transforms
+from fastinet.loading.loader import Loader
+from fastinet.reports import Report
+from fastinet.version import __version__
 
 __all__ = ["BenchReport", "BenchResult", "bench"]
 
@@ -46,7 +47,7 @@ class BenchResult:
 
 
 @dataclass(frozen=True)
-class BenchReport:
+class BenchReport(Report):
     """What :func:`bench` measured, and of what.
 
     Attributes:
@@ -57,6 +58,8 @@ class BenchReport:
         machine: its CPU and system, the versions of what ran, and when.
         results: one for each number of threads.
     """
+
+    view: ClassVar[str] = "benchmarking"
 
     path: str
     work: str
@@ -70,28 +73,6 @@ class BenchReport:
     classes: Sequence[str | int] | None
     machine: dict[str, Any]
     results: Sequence[BenchResult] = field(default_factory=tuple)
-
-    def __rich__(self) -> RenderableType:
-        work = f"{self.work}, batches of {self.batch_size}, {self.dtype} {self.layout}"
-        table = Table(
-            title=f"{self.path}: {self.records:,} records; {work}", title_justify="left", show_edge=False
-        )
-        for column in ("threads", "images/s", "CPU-s per 1000 images", "encoded MB/s", "speed-up"):
-            table.add_column(column, justify="right")
-        for result in self.results:
-            speed_up = result.images_per_second / self.results[0].images_per_second
-            table.add_row(
-                str(result.threads),
-                f"{result.images_per_second:,.0f}",
-                f"{result.cpu_seconds:.3f}",
-                f"{result.megabytes_per_second:,.0f}",
-                f"{speed_up:.2f}",
-            )
-        machine = ", ".join(
-            f"{value}" if name in ("cpu", "system") else f"{name} {value}"
-            for name, value in self.machine.items()
-        )
-        return Group(table, Text(machine, style="dim"))
 
     @property
     def command(self) -> str:
@@ -112,9 +93,7 @@ class BenchReport:
             UnsupportedError: Jinja2 is not installed (``pip install 'fastinet[html]'``).
             ShardIOError: the file cannot be written.
         """
-        from fastinet.views.bench import write
-
-        write(self, file)
+        self._view().write_page(self, file)
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for ``json.dump``."""
@@ -228,9 +207,6 @@ def _loader(
     dtype: str,
     layout: str,
 ) -> Any:
-    from fastinet.loading import transforms
-    from fastinet.loading.loader import Loader
-
     steps: list[Any] = (
         [transforms.RandomResizedCrop(size), transforms.RandomHorizontalFlip()]
         if work == "train"
@@ -265,10 +241,6 @@ def _cpu_seconds() -> float:
 
 
 def _machine() -> dict[str, Any]:
-    import platform
-
-    from fastinet import __version__, _core
-
     model = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -18,12 +18,12 @@ from fastinet.storage.files import wrong
 from fastinet.verification.records import Split
 from fastinet.verification.report import ClassBalance, ClassCount, Comparison, ImageRef, SplitContents
 
-__all__ = ["Tally"]
+__all__ = ["SplitCounter"]
 
 _EXAMPLES = 100
 
 
-class Tally:
+class SplitCounter:
     """Adds up shards from any thread. Takes a byte for each number of the published names, and no more.
 
     Args:
@@ -105,7 +105,7 @@ class Tally:
                 strange.append((first + i, name))
         return np.array(numbers, np.int64), strange
 
-    def report(self) -> SplitContents:
+    def contents(self) -> SplitContents:
         """What the shards that were added amount to."""
         classes = self._split.manifest.classes
         counts = self._counts[: len(classes)]
