@@ -11,7 +11,8 @@ __all__ = ["available_cpus", "share_of_rank"]
 
 
 def _quota(root: Path) -> float | None:
-    """CPUs' worth of time that the control group allows (v2, then v1); None: no bound, or none to be read."""
+    """Returns the CPU quota of the control group (v2, then v1), in CPUs; None if there is none or it cannot
+    be read."""
     try:
         limit, period = (root / "cpu.max").read_text().split()
         return None if limit == "max" else int(limit) / int(period)
@@ -26,7 +27,7 @@ def _quota(root: Path) -> float | None:
 
 
 def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """CPUs of the affinity mask, bounded by the control group's quota as containers set it; at least 1."""
+    """Returns the CPUs of the affinity mask, or the control group's quota if that is lower; at least 1."""
     try:
         cpus = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
@@ -36,17 +37,18 @@ def available_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 def share_of_rank(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
-    """CPUs for this process where ``torchrun`` started ``LOCAL_WORLD_SIZE`` of them here; at least 1.
+    """Returns the CPUs for this process if ``torchrun`` started several on this machine; at least 1.
 
-    It is the fair share of the CPUs that the launcher may use, or the process's own affinity where that is
-    less: ranks that were bound to CPUs are not divided twice. Without a launcher: ``available_cpus()``.
+    That is the launcher's CPUs divided by ``LOCAL_WORLD_SIZE``, or the CPUs of the process's own affinity
+    mask if these are fewer, so that CPUs are not divided twice among ranks that are bound to some of them.
+    Without a launcher, it is ``available_cpus()``.
     """
     processes = local_world_size()
     if processes == 1:
         return available_cpus(cgroup)
     try:
         launchers = len(os.sched_getaffinity(os.getppid()))
-    except (AttributeError, OSError):  # not on Linux; the launcher is gone
+    except (AttributeError, OSError):  # not on Linux, or the launcher has exited
         launchers = os.cpu_count() or 1
     quota = _quota(cgroup)
     shared = launchers if quota is None else min(launchers, round(quota))

@@ -1,6 +1,7 @@
-"""The exceptions of fastinet. Every one derives from :class:`FastinetError` and says where and what.
+"""The exceptions that fastinet raises.
 
-Each also derives from the built-in exception that a caller would expect (``OSError``, ``ValueError``, ...).
+All derive from :class:`FastinetError`, which names the file and record at fault. Each also derives from the
+built-in exception that a caller would expect (``OSError``, ``ValueError``, ...).
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class FastinetError(Exception):
     """Base of all errors that fastinet raises.
 
     Attributes:
-        path: the shard, sidecar, manifest or image file; None where no file is at fault.
-        record: number of the record in that file; None where no record is at fault.
-        key: key of the record; None likewise.
-        expected: what the format, index or checksum says; None where nothing was compared.
-        found: what was there instead; None likewise.
+        path: the shard, sidecar, manifest or image file; None if no file is at fault.
+        record: number of the record in that file; None if no record is at fault.
+        key: key of the record; None if no record is at fault.
+        expected: the value that the format, the sidecar or a checksum requires; None if nothing was compared.
+        found: the value that was found instead; None if nothing was compared.
     """
 
     path: str | None
@@ -59,7 +60,7 @@ class FastinetError(Exception):
         self.key = key or None
         self.expected = expected or None
         self.found = found or None
-        error: object = self  # errno belongs to OSError, not to this class
+        error: object = self  # errno is an attribute of OSError, not of this class
         if isinstance(error, OSError) and errno:
             error.errno = errno
 
@@ -67,50 +68,50 @@ class FastinetError(Exception):
         return str(self.args[0])
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """With every attribute, so that an error is the same in the process that started the work."""
-        told = {name: getattr(self, name, None) for name in (*_ATTRIBUTES, "errno")}
-        return _remade, (type(self), str(self), told)
+        """Keeps every attribute when the error is sent from a worker process to its parent."""
+        attributes = {name: getattr(self, name, None) for name in (*_ATTRIBUTES, "errno")}
+        return _rebuild, (type(self), str(self), attributes)
 
 
 class ShardIOError(FastinetError, OSError):
-    """The operating system refused to read or write; ``errno`` says why."""
+    """The operating system refused to read or write. ``errno`` says why."""
 
 
 class MissingFileError(FastinetError, FileNotFoundError):
-    """A file that the dataset names is not there."""
+    """A file that is needed does not exist."""
 
 
 class FormatError(FastinetError, ValueError):
-    """Bytes on disk that FORMAT.md does not allow."""
+    """A file does not have the format that it should have; for datasets, that of FORMAT.md."""
 
 
 class TruncatedError(FormatError):
-    """A file is shorter than its index says."""
+    """A file is shorter than its sidecar or manifest says."""
 
 
 class ChecksumError(FormatError):
-    """Bytes differ from the checksum that was recorded for them."""
+    """Bytes do not match the checksum that was recorded for them."""
 
 
 class DecodeError(FastinetError, ValueError):
-    """An image that cannot be decoded."""
+    """An image cannot be decoded."""
 
 
 class ExpectationError(FastinetError, ValueError):
-    """A sound dataset that is not what the caller said it is."""
+    """A dataset is intact, but not what the caller expected."""
 
 
 class UnsupportedError(FastinetError, builtins.NotImplementedError):
-    """Valid input that this build or option does not handle."""
+    """The input is valid, but this build, or the environment, does not support it."""
 
 
 class ArgumentError(FastinetError, ValueError):
-    """A value outside of the contract of the call."""
+    """An argument is invalid."""
 
 
 class StateError(FastinetError, RuntimeError):
-    """The call is not possible now: the object is closed, or this is a forked child."""
+    """The call is not possible now, for example because the object is closed or the process was forked."""
 
 
-def _remade(kind: type[FastinetError], message: str, told: dict[str, Any]) -> FastinetError:
-    return kind(message, **told)
+def _rebuild(kind: type[FastinetError], message: str, attributes: dict[str, Any]) -> FastinetError:
+    return kind(message, **attributes)

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, a line every few seconds elsewhere."""
+"""Progress on stderr: a bar on a terminal, and otherwise a line every few seconds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LINE_EVERY = 5.0  # seconds
 
 
 class Meter:
-    """Counts records and bytes from any thread. ``total``: None where it is not known."""
+    """Counts records and bytes. Thread-safe. ``total`` is the number of records; None if it is not known."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self.what = what
@@ -28,21 +28,21 @@ class Meter:
         self._lock = threading.Lock()
 
     def advance(self, records: int, size: int) -> None:
-        """Adds what has been done."""
+        """Adds records and bytes that have been processed."""
         with self._lock:
             self.records += records
             self.bytes += size
-            self._show()
+            self._display()
 
     def skip(self, records: int) -> None:
-        """Takes off what need not be done, so that the rate and the time left stay honest."""
+        """Lowers the total by records that need no work, so that the rate and the time left stay right."""
         with self._lock:
             if self.total is not None:
                 self.total -= records
-            self._show()
+            self._display()
 
     def text(self) -> str:
-        """Rates so far; that of the bytes where any are counted."""
+        """Returns the rates so far. The rate of bytes is left out while no bytes are counted."""
         seconds = max(time.monotonic() - self._start, 1e-6)
         rate = f"{self.records / seconds:,.0f} images/s"
         return f"{rate}, {self.bytes / seconds / 1e6:,.0f} MB/s" if self.bytes else rate
@@ -51,20 +51,20 @@ class Meter:
         return "?" if self.total is None else f"{self.total:,}"
 
     def remaining(self) -> str:
-        """Time left at the rate so far, as h:mm:ss."""
+        """Returns the time left at the rate so far, as h:mm:ss; "?" if it is not known."""
         if not self.records or self.total is None:
             return "?"
         left = (self.total - self.records) * (time.monotonic() - self._start) / self.records
         return f"{left // 3600:.0f}:{left // 60 % 60:02.0f}:{left % 60:02.0f}"
 
-    def _show(self) -> None:
-        """Under the lock."""
+    def _display(self) -> None:
+        """Displays the counts. Called with the lock held."""
 
 
 class _Lines(Meter):
     _last = time.monotonic()
 
-    def _show(self) -> None:
+    def _display(self) -> None:
         now = time.monotonic()
         if now - self._last >= _LINE_EVERY:
             self._last = now
@@ -82,13 +82,13 @@ class _Bar(Meter):
         self._progress = progress
         self._bar = progress.add_task(what, total=total, rates="")
 
-    def _show(self) -> None:
+    def _display(self) -> None:
         self._progress.update(self._bar, completed=self.records, total=self.total, rates=self.text())
 
 
 @contextlib.contextmanager
 def meter(what: str, total: int | None, show: bool = True) -> Iterator[Meter]:
-    """A meter on stderr while the block runs; one that shows nothing where `show` is False."""
+    """Yields a meter that displays its counts on stderr while the block runs, unless `show` is False."""
     console = Console(stderr=True)
     if not show:
         yield Meter(what, total)

@@ -1,8 +1,8 @@
-"""Of how many processes this is one, by what PyTorch and its launchers say.
+"""Detects that this process is one of several, from PyTorch and from launchers such as ``torchrun``.
 
-A loader that takes itself for the only one, while its process is one of several, trains on everything on
-every rank, and nothing shows it. So a process that is said to be one of several must be told its part: by
-``rank`` and ``world_size``, or by ``torch.distributed`` or JAX through the adapters of theirs.
+A loader that does not know that its process is one of several loads the whole dataset on every rank, and
+no error says so. A loader in such a process therefore has to be given its part: by ``rank`` and
+``world_size``, or by ``torch.distributed`` or JAX through their adapters.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["in_torch_distributed", "launched", "local_world_size", "torch_worker
 
 
 def in_torch_distributed() -> tuple[int, int] | None:
-    """Rank and world size of ``torch.distributed``; None: not initialised, or never imported."""
+    """Returns rank and world size of ``torch.distributed``; None if it is not initialised or not imported."""
     distributed = sys.modules.get("torch.distributed")
     if distributed is None or not distributed.is_available() or not distributed.is_initialized():
         return None
@@ -22,7 +22,7 @@ def in_torch_distributed() -> tuple[int, int] | None:
 
 
 def torch_worker() -> str | None:
-    """Which of several workers of a ``torch.utils.data.DataLoader`` this process is; None: it is none."""
+    """Describes this process if it is one of several workers of a ``DataLoader``; otherwise returns None."""
     data = sys.modules.get("torch.utils.data")
     info = None if data is None else data.get_worker_info()
     if info is None or info.num_workers < 2:
@@ -31,11 +31,11 @@ def torch_worker() -> str | None:
 
 
 def launched() -> str | None:
-    """The launcher's word that this is one of several processes, as ``torchrun`` and those like it leave it
-    in the environment; None: nothing says so.
+    """Returns the environment variables by which a launcher such as ``torchrun`` says that this process is
+    one of several; None if there are none.
 
-    It is a reason to refuse and never one to shard by: whether a process that has not joined the others works
-    on its part or alone, only its owner knows, and whatever is assumed may be wrong in silence.
+    Callers use it to refuse to guess, never to shard: only the user knows whether a process that has not
+    joined the others works on its part or alone, and a wrong guess would not be noticed.
     """
     world_size = _count("WORLD_SIZE")
     if world_size is None or world_size < 2:
@@ -47,7 +47,7 @@ def launched() -> str | None:
 
 
 def local_world_size() -> int:
-    """Processes that ``torchrun`` started on this machine; 1: it did not, or did not say."""
+    """Returns the number of processes that ``torchrun`` started on this machine; 1 if it is not known."""
     return max(1, _count("LOCAL_WORLD_SIZE") or 1)
 
 

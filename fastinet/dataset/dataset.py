@@ -6,13 +6,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.dataset.attach import Order, build_column
 from fastinet.dataset.hierarchy import Hierarchy
 from fastinet.dataset.selection import find_classes
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
@@ -20,6 +19,9 @@ from fastinet.format import columns, manifest
 from fastinet.format.columns import Column
 from fastinet.format.layout import split_folders
 from fastinet.format.manifest import ClassInfo, Manifest
+
+if TYPE_CHECKING:
+    from fastinet.dataset.attach import Order
 
 __all__ = ["Box", "Dataset", "Keys", "Record", "Selection"]
 
@@ -186,7 +188,7 @@ class Dataset(Sequence[Record]):
         The graph is empty where the source had none; the words of the classes are there in any case.
 
         Raises:
-            FormatError: its edges form a circle.
+            FormatError: its edges form a cycle.
         """
         return hierarchy_of(self.path, self.manifest)
 
@@ -256,6 +258,8 @@ class Dataset(Sequence[Record]):
             ArgumentError: values or keys that are too many, too few, repeated, or of no record.
             FormatError, MissingFileError, ShardIOError, UnsupportedError: of the file.
         """
+        from fastinet.dataset.attach import build_column  # parsers that training does not need
+
         values = build_column(
             name,
             source,
@@ -400,7 +404,7 @@ def hierarchy_of(folder: Path, contents: Manifest) -> Hierarchy:
     """The graph of a manifest, with the words of all its classes and synsets.
 
     Raises:
-        FormatError: its edges form a circle.
+        FormatError: its edges form a cycle.
     """
     nodes = (*contents.synsets, *contents.classes)
     try:

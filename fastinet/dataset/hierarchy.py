@@ -1,4 +1,4 @@
-"""The ``is_a`` graph over synsets: directed and acyclic, where a node may have several parents."""
+"""The ``is_a`` graph over synsets: directed and acyclic. A node may have several parents."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ __all__ = ["Hierarchy"]
 
 
 class Hierarchy:
-    """Queries by name (WNID). Names that the graph does not hold have neither parents nor children.
+    """Answers queries by name (WNID). Names that are not in the graph have neither parents nor children.
 
     Attributes:
-        edges: the pairs (parent, child) that it was made from.
-        words: synonyms of each name, as far as they are known, the most usual first.
+        edges: the pairs (parent, child) that the graph was made from.
+        words: synonyms of each name for which they are known, the most usual first.
     """
 
     def __init__(
@@ -22,10 +22,10 @@ class Hierarchy:
         edges: Iterable[tuple[str, str]] = (),
         words: Mapping[str, tuple[str, ...]] | None = None,
     ) -> None:
-        """`edges` are pairs (parent, child); `words` the synonyms of each name.
+        """Builds the graph from pairs (parent, child) and from the synonyms of each name.
 
         Raises:
-            ArgumentError: the edges lead back to where they began.
+            ArgumentError: the edges contain a cycle.
         """
         self.edges = tuple(edges)
         self.words = dict(words or {})
@@ -41,32 +41,32 @@ class Hierarchy:
         self._refuse_cycles()
 
     def __contains__(self, name: object) -> bool:
-        """Whether the graph holds this name."""
+        """Whether an edge contains this name."""
         return name in self._children or name in self._parents
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """Names without parents, in the order of the edges."""
+        """The names without parents, in the order of the edges."""
         return tuple(name for name in self._children if name not in self._parents)
 
     def children(self, name: str) -> tuple[str, ...]:
-        """Direct hyponyms."""
+        """Returns the direct hyponyms."""
         return tuple(self._children.get(name, ()))
 
     def parents(self, name: str) -> tuple[str, ...]:
-        """Direct hypernyms."""
+        """Returns the direct hypernyms."""
         return tuple(self._parents.get(name, ()))
 
     def descendants(self, name: str) -> frozenset[str]:
-        """Everything below `name`, without it."""
+        """Returns all names below `name`, without `name`."""
         return _reachable(self._children, name)
 
     def ancestors(self, name: str) -> frozenset[str]:
-        """Everything above `name`, without it."""
+        """Returns all names above `name`, without `name`."""
         return _reachable(self._parents, name)
 
     def find(self, word: str) -> tuple[str, ...]:
-        """All names with `word` among their synonyms, whatever its case; several may (crane, maillot)."""
+        """Returns all names with `word` among their synonyms, ignoring case. There may be several (crane)."""
         return tuple(self._by_word.get(normalise_word(word), ()))
 
     def _refuse_cycles(self) -> None:
@@ -79,11 +79,11 @@ class Hierarchy:
                     free.append(child)
         stuck = sorted(name for name, count in waiting.items() if count)
         if stuck:
-            raise ArgumentError(f"hierarchy: the edges through {stuck[0]} form a circle")
+            raise ArgumentError(f"hierarchy: the edges through {stuck[0]} form a cycle")
 
 
 def normalise_word(word: str) -> str:
-    """`word` as it is compared: case folded, underscores and runs of blanks as one blank."""
+    """Returns `word` as words are compared: case folded, with underscores and runs of blanks as one blank."""
     return " ".join(word.replace("_", " ").split()).casefold()
 
 

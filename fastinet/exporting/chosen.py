@@ -1,4 +1,4 @@
-"""What is exported of a split, and names that are safe to write."""
+"""The records of a split to export, and file names that are safe to write."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ __all__ = ["Chosen", "class_of", "component", "file_name_of", "folders_of", "wri
 
 @dataclass(frozen=True)
 class Chosen:
-    """Records of a split; `indices` are their numbers, ascending, None: all."""
+    """Records of a split. `indices` are their numbers, ascending; None stands for all records."""
 
     dataset: Dataset
     indices: npt.NDArray[np.int64] | None = None
 
     @classmethod
     def of(cls, dataset: Dataset, classes: Sequence[str | int] | str | None) -> Chosen:
-        """Those of some classes; None: all."""
+        """Chooses the records of some classes; of all if `classes` is None."""
         return cls(dataset, None if classes is None else dataset.indices_of(classes))
 
     @property
     def split(self) -> str:
-        """Name of the split, as a file may be named."""
+        """Name of the split, which is safe as a file name."""
         return component(self.dataset.split, self.dataset.path)
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Chosen:
         return stored_records(self.dataset, self.indices)
 
     def check_tars(self) -> None:
-        """Compares the tars that hold the records with their hashes, which alone cover annotations and names.
+        """Verifies the hashes of the tars that hold the records. Only these cover annotations and names.
 
         Raises:
             ChecksumError: a tar is damaged.
@@ -58,16 +58,16 @@ class Chosen:
 
 
 def folders_of(stored: StoredRecord, dataset: Dataset) -> list[str]:
-    """The folders that a record's key names, as they were in the source."""
+    """Returns the folders in a record's key, as they were in the source."""
     parts = stored.record.key.split("/")[:-1]
     return [component(_core.unescape_key(part), dataset.path, stored) for part in parts]
 
 
 def class_of(stored: StoredRecord, dataset: Dataset) -> str | None:
-    """The name of a record's class; None: it has none.
+    """Returns the name of a record's class; None if it has no label.
 
     Raises:
-        FormatError: the manifest has no class for its label; the record is named.
+        FormatError: the manifest has no class for its label.
     """
     record = stored.record
     if not -1 <= record.label < len(dataset.classes):
@@ -85,15 +85,15 @@ def class_of(stored: StoredRecord, dataset: Dataset) -> str | None:
 
 
 def file_name_of(stored: StoredRecord, dataset: Dataset) -> str:
-    """The name of a record's file, without folders."""
+    """Returns the name of a record's file, without folders."""
     return component(stored.file_name, dataset.path, stored)
 
 
 def component(name: str, path: Path, stored: StoredRecord | None = None) -> str:
-    """`name`, if it is one component of a path that leads nowhere else.
+    """Returns `name` if it is safe as the name of one file or folder.
 
     Raises:
-        FormatError: it is not; `path` and the record are named.
+        FormatError: it is not. The message names `path` and the record.
     """
     if name in ("", ".", "..") or "/" in name or "\0" in name:
         record, key = (stored.record.index, stored.record.key) if stored else (None, None)
@@ -113,7 +113,7 @@ def write_file(path: Path, data: bytes | memoryview) -> None:
     """Writes a new file.
 
     Raises:
-        FormatError: it is there already.
+        FormatError: the file exists.
     """
     try:
         with path.open("xb") as file:

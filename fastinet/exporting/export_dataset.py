@@ -1,4 +1,4 @@
-"""START HERE: an export from the choice of records to the finished folder."""
+"""START HERE: an export, from the choice of records to the finished folder."""
 
 from __future__ import annotations
 
@@ -39,39 +39,41 @@ def export(
     classes: Sequence[str | int] | str | None = None,
     progress: bool = False,
 ) -> int:
-    """Writes the images of a dataset, byte for byte as they were converted, after checking their checksums.
+    """Writes the images of a dataset, byte for byte as they were converted, after verifying their checksums.
 
-    - "imagefolder": ``DST/<split>/<class>/<file>`` with the names of the source, and beside an image with
-      annotations ``<file>.json``; files without a label lie in ``DST/<split>``.
-    - "webdataset": ``DST/<split>-000000.tar``, the shards (of chosen classes: their records), and
-      ``<split>-classnames.txt``.
-    - "parquet": ``DST/data/<split>-00000-of-00002.parquet`` as Hugging Face datasets writes and loads them:
-      ``image`` {bytes, path} and ``label`` with the names of the classes, and where there are any, ``boxes``
-      and ``json``. Needs PyArrow.
+    Layouts:
 
-    Labels stay those of the whole dataset, also where only some classes are chosen. DST appears when all is
-    written: what a crash leaves behind has another name (``.<name>.fastinet-export``), which the next export
-    to DST removes.
+    - "imagefolder": ``DST/<split>/<class>/<file>`` with the names of the source, and ``<file>.json`` beside
+      an image that has annotations. Files without a label are in ``DST/<split>``.
+    - "webdataset": ``DST/<split>-000000.tar``, ..., which are the shards, or the records of the chosen
+      classes; and ``<split>-classnames.txt``.
+    - "parquet": ``DST/data/<split>-00000-of-00002.parquet``, ..., as Hugging Face datasets writes and loads
+      them: ``image`` {bytes, path}, ``label`` with the names of the classes, and ``boxes`` and ``json`` if a
+      record has any. Needs PyArrow.
+
+    Labels stay those of the whole dataset, even if only some classes are chosen. DST appears when everything
+    has been written. A crash leaves only ``.<name>.fastinet-export`` behind, which the next export to DST
+    removes.
 
     Args:
-        src: a split's folder, or a folder of splits: then all of them.
-        dst: a folder that does not exist, or is empty.
+        src: the folder of a split, or a folder of splits, which are then all exported.
+        dst: a folder that does not exist or is empty.
         to: the layout.
-        split: only this split.
-        classes: only the records of these, named as :func:`fastinet.selection.find_classes` says.
+        split: export only this split.
+        classes: export only records of these classes, chosen as in :meth:`fastinet.Dataset.select`.
         progress: show progress on stderr.
 
     Returns:
-        The number of images.
+        The number of images written.
 
     Raises:
-        ArgumentError: no such layout, split or class, or DST holds something.
+        ArgumentError: unknown layout, split or class, or DST is not empty.
         StateError: another process is exporting to DST.
-        MissingFileError: no dataset at `src`.
+        MissingFileError: there is no dataset at `src`.
         ChecksumError: a tar or an image is damaged.
         FormatError: the dataset is damaged otherwise, or a key or class name would lead out of DST.
-        ShardIOError: the operating system refused.
-        UnsupportedError: "parquet", and PyArrow is not installed.
+        ShardIOError: the operating system refuses to read or write.
+        UnsupportedError: `to` is "parquet", and PyArrow is not installed.
     """
     if to not in LAYOUTS:
         raise ArgumentError(f"to must be one of {', '.join(LAYOUTS)}, not {to!r}")
@@ -80,8 +82,8 @@ def export(
         raise ArgumentError(f"{target}: exists; export to a new or empty folder", path=str(target))
     chosen = [Chosen.of(dataset, classes) for dataset in _datasets(Path(src), split)]
     records = sum(map(len, chosen))
-    with _staging(target) as folder, meter("exporting", records, progress) as shown:
-        LAYOUTS[to](chosen, folder, shown)
+    with _staging(target) as folder, meter("exporting", records, progress) as progress_meter:
+        LAYOUTS[to](chosen, folder, progress_meter)
         for part in chosen:
             part.check_tars()
     return records
@@ -92,8 +94,8 @@ def _datasets(src: Path, split: str | None) -> list[Dataset]:
     datasets = [Dataset(folder) for folder in folders]
     found = [dataset for dataset in datasets if split in (None, dataset.split)]
     if not found:
-        there = ", ".join(dataset.split for dataset in datasets)
-        raise ArgumentError(f"{src}: no split {split!r} here, only: {there}", path=str(src))
+        names = ", ".join(dataset.split for dataset in datasets)
+        raise ArgumentError(f"{src}: no split {split!r} here, only: {names}", path=str(src))
     repeated = [name for name, count in Counter(dataset.split for dataset in found).items() if count > 1]
     if repeated:
         where = ", ".join(str(dataset.path) for dataset in found if dataset.split == repeated[0])
@@ -103,11 +105,13 @@ def _datasets(src: Path, split: str | None) -> list[Dataset]:
 
 @contextmanager
 def _staging(target: Path) -> Iterator[Path]:
-    """A folder beside `target`, which takes its name when the block ends without an error, or else goes."""
+    """Yields a folder beside `target`. It is renamed to `target` after the block, or removed on an error."""
     staging = target.parent / f".{target.name}.fastinet-export"
     with os_errors(staging):
         staging.mkdir(parents=True, exist_ok=True)
-        lock = os.open(staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)  # it is emptied
+        lock = os.open(
+            staging, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        )  # never empty the target of a link
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

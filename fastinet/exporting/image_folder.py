@@ -11,8 +11,8 @@ from fastinet.progress import Meter
 __all__ = ["write_image_folder"]
 
 
-def write_image_folder(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
-    """``DST/<split>/<class>/<folders of the key below the class>/<file>``, and ``<file>.json``."""
+def write_image_folder(splits: Sequence[Chosen], dst: Path, meter: Meter) -> None:
+    """Writes ``DST/<split>/<class>/<folders of the key below the class>/<file>``, and ``<file>.json``."""
     for chosen in splits:
         dataset = chosen.dataset
         root = dst / chosen.split
@@ -30,4 +30,4 @@ def write_image_folder(splits: Sequence[Chosen], dst: Path, shown: Meter) -> Non
             write_file(path, payload)
             if stored.annotation:
                 write_file(path.with_name(f"{path.name}.json"), stored.annotation.encode())
-            shown.advance(1, len(payload))
+            meter.advance(1, len(payload))

@@ -1,4 +1,4 @@
-"""Export as Parquet files, as Hugging Face datasets writes them and loads them."""
+"""Export as Parquet files, as Hugging Face datasets writes and loads them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fastinet.progress import Meter
 
 __all__ = ["write_parquet"]
 
-# What Hugging Face writes: groups of at most 100 rows, so that a viewer or a shuffled reader fetches few
-# images in vain, and files of about 500 MB.
+# As Hugging Face writes them: files of about 500 MB, and groups of at most 100 rows, so that a viewer or a
+# shuffled reader fetches few images that it does not need.
 _GROUP_ROWS = 100
 _GROUP_BYTES = 32 << 20
 _FILE_BYTES = 500 * 10**6
@@ -28,17 +28,17 @@ _MAX_FLAGS = 2**31 - 1  # that the column holds
 
 
 class _Columns(NamedTuple):
-    """Which of the columns are written that not every dataset needs."""
+    """Which of the optional columns are written."""
 
     boxes: bool
     annotation: bool
 
 
-def write_parquet(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
-    """``DST/data/<split>-00000-of-00002.parquet``; all files have the same columns.
+def write_parquet(splits: Sequence[Chosen], dst: Path, meter: Meter) -> None:
+    """Writes ``DST/data/<split>-00000-of-00002.parquet``, .... All files have the same columns.
 
-    Memory: a row group, at most 32 MB or one image. The tars' headers, sidecars and JSON are read twice, at
-    first to see which columns there are.
+    Needs memory for one row group, which is at most 32 MB or one image. Reads the tars' headers, sidecars and
+    JSON twice: first to find out which columns there are.
 
     Raises:
         UnsupportedError: PyArrow is not installed.
@@ -53,7 +53,7 @@ def write_parquet(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
     folder = dst / "data"
     folder.mkdir()
     for chosen in splits:
-        files = _write_split(chosen, folder, columns, shown)
+        files = _write_split(chosen, folder, columns, meter)
         for file in files:
             file.rename(file.with_name(f"{file.stem}-of-{len(files):05d}.parquet"))
 
@@ -69,8 +69,8 @@ def _needed_columns(splits: Sequence[Chosen]) -> _Columns:
     return _Columns(boxes, annotation)
 
 
-def _write_split(chosen: Chosen, folder: Path, columns: _Columns, shown: Meter) -> list[Path]:
-    """Writes a split's files; returns their paths, which do not yet say how many they are."""
+def _write_split(chosen: Chosen, folder: Path, columns: _Columns, meter: Meter) -> list[Path]:
+    """Writes a split's files and returns their paths, whose names do not yet contain the number of files."""
     from pyarrow import parquet
 
     schema = _schema(chosen.dataset, columns)
@@ -96,16 +96,16 @@ def _write_split(chosen: Chosen, folder: Path, columns: _Columns, shown: Meter) 
             if group:
                 writer.write_table(_table(group, schema, columns, chosen.dataset), row_group_size=len(group))
             size += group_size
-            shown.advance(len(group), group_size)
+            meter.advance(len(group), group_size)
     return files
 
 
 def _groups(chosen: Chosen) -> Iterator[list[tuple[StoredRecord, bytes]]]:
-    """The records and payloads of each row group; an empty one alone where there are no records."""
+    """Yields the records and payloads of each row group; a single empty group if there are no records."""
     group: list[tuple[StoredRecord, bytes]] = []
     size = 0
     for stored in chosen:
-        payload = bytes(stored.record.payload)  # compares its checksum
+        payload = bytes(stored.record.payload)  # verifies its checksum
         if group and (len(group) == _GROUP_ROWS or size + len(payload) > _GROUP_BYTES):
             yield group
             group, size = [], 0
@@ -121,7 +121,7 @@ def _table(
 
     images = [{"bytes": payload, "path": _path(stored, dataset)} for stored, payload in group]
     for stored, _ in group:
-        class_of(stored, dataset)  # or an error
+        class_of(stored, dataset)  # raises an error for a label without a class
     values: list[Any] = [images, [stored.record.label for stored, _ in group]]
     if columns.boxes:
         values.append([_boxes(stored) for stored, _ in group])
@@ -132,7 +132,7 @@ def _table(
 
 
 def _path(stored: StoredRecord, dataset: Dataset) -> str:
-    """The source's path of the image; the record's escaped key where that is not UTF-8."""
+    """Returns the image's path in the source; if that is not UTF-8, the record's escaped key."""
     path = "/".join([*folders_of(stored, dataset), file_name_of(stored, dataset)])
     try:
         path.encode()
@@ -145,25 +145,25 @@ def _boxes(stored: StoredRecord) -> dict[str, Any] | None:
     if stored.record.boxes_size is None:
         return None
     width, height = stored.record.boxes_size
-    odd = next((flags for *_, flags in stored.record.boxes if flags > _MAX_FLAGS), None)
-    if odd is not None:
+    too_large = next((flags for *_, flags in stored.record.boxes if flags > _MAX_FLAGS), None)
+    if too_large is not None:
         record = stored.record
         expected = f"at most {_MAX_FLAGS}"
         raise FormatError(
             f"{record.shard}: record {record.index} ({record.key}): flags of a box: expected {expected}, "
-            f"found {odd}",
+            f"found {too_large}",
             path=record.shard,
             record=record.index,
             key=record.key,
             expected=expected,
-            found=str(odd),
+            found=str(too_large),
         )
     rows = [dict(zip(_BOX_FIELDS, box, strict=True)) for box in stored.record.boxes]
     return {"width": width, "height": height, "rows": rows}
 
 
 def _annotation(stored: StoredRecord) -> str | None:
-    """The record's JSON, unless a conversion wrote it to hold the boxes."""
+    """Returns the record's JSON, unless it holds nothing but the boxes, which a conversion wrote."""
     size = stored.record.boxes_size
     if not stored.annotation or (
         size is not None and stored.annotation == BoxSet(*size, tuple(stored.record.boxes)).to_json()
@@ -173,7 +173,7 @@ def _annotation(stored: StoredRecord) -> str | None:
 
 
 def _schema(dataset: Dataset, columns: _Columns) -> Any:
-    """With the features that Hugging Face reads from the metadata."""
+    """Returns the schema with the features that Hugging Face reads from its metadata."""
     import pyarrow as pa
 
     def value(kind: str) -> dict[str, str]:

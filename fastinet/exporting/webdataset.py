@@ -1,4 +1,4 @@
-"""Export as WebDataset tars: the shards are such tars already."""
+"""Export as WebDataset tars. The shards are such tars already, so whole shards are copied."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from fastinet.progress import Meter
 __all__ = ["write_webdataset"]
 
 
-def write_webdataset(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
-    """``DST/<split>-000000.tar``, ... and ``<split>-classnames.txt``, the names of all classes by label."""
+def write_webdataset(splits: Sequence[Chosen], dst: Path, meter: Meter) -> None:
+    """Writes ``DST/<split>-000000.tar``, ..., and ``<split>-classnames.txt``, all classes in label order."""
     for chosen in splits:
         dataset, written, first = chosen.dataset, 0, 0
         for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
@@ -35,19 +35,19 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, shown: Meter) -> None:
                 for fault in faults:
                     raise fault
                 shutil.copyfile(spec[0], target)
-                shown.advance(spec[2], size)
+                meter.advance(spec[2], size)
             else:
                 indices = np.arange(first, end) if chosen.indices is None else chosen.indices
                 wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
                 if wanted:
-                    _copy_records(chosen, wanted, Path(spec[0]), target, shown)
+                    _copy_records(chosen, wanted, Path(spec[0]), target, meter)
             first = end
             written += target.exists()
         write_file(dst / f"{chosen.split}-classnames.txt", b"".join(_lines(dataset)))
 
 
 def _lines(dataset: Dataset) -> Iterator[bytes]:
-    """The names of the classes, a line each."""
+    """Yields the names of the classes, one a line."""
     for label, info in enumerate(dataset.classes):
         if "\n" in info.name or "\r" in info.name:
             raise FormatError(
@@ -60,9 +60,10 @@ def _lines(dataset: Dataset) -> Iterator[bytes]:
 
 
 def _is_plain(tar: str) -> bool:
-    """Whether all members are files, no two of one name, and folders, and lead nowhere else.
+    """Whether a tar can be copied as a whole.
 
-    Of other tars only the records go over.
+    Its members must be folders and files with distinct names that stay within the folder where the tar is
+    unpacked. Of other tars, only the records are copied.
     """
     members, skipped = _core.scan_tar(os.fsencode(tar))
     names = [name for name, *_ in members] + [name for name, reason, _ in skipped if reason == "folder"]
@@ -72,12 +73,12 @@ def _is_plain(tar: str) -> bool:
 
 
 def _leads_out(name: str) -> bool:
-    """Whether a member of that name, unpacked, could lie outside of the folder."""
+    """Whether unpacking a member of that name could write outside of the folder."""
     return name.startswith("/") or ".." in name.split("/") or "\0" in name
 
 
-def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, shown: Meter) -> None:
-    """All members of the records with those numbers, from one tar into another."""
+def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, meter: Meter) -> None:
+    """Copies all members of the records with these numbers from one tar into another."""
     places = chosen.dataset.core.facts(wanted[0], wanted[-1] + 1 - wanted[0])["payload_offset"]
     records = {int(places[i - wanted[0]]): chosen.dataset[i] for i in wanted}
     fields = Fields.of_index(chosen.dataset.manifest.created_by)
@@ -91,7 +92,7 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
                 record = None if parts.image is None else records.pop(parts.image.offset_data, None)
                 if record is None or parts.image is None:
                     continue
-                size = len(record.payload)  # compares its checksum
+                size = len(record.payload)  # verifies its checksum
                 for member in (parts.image, *parts.fields.values()):
                     if _leads_out(member.name):
                         expected, found = "a name that stays in its folder", repr(member.name)
@@ -105,7 +106,7 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
                             found=found,
                         )
                     copy.addfile(member, tar.extractfile(member))
-                shown.advance(1, size)
+                meter.advance(1, size)
     except tarfile.TarError as e:
         raise FormatError(f"{source}: damaged: {e}", path=str(source)) from e
     if records:

@@ -1,1 +1,1 @@
-"""What is known of ImageNet itself: WordNet, the development kits, published counts and checksums."""
+"""What is known about ImageNet: names, WordNet, the development kits, published counts and checksums."""

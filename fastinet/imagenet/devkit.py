@@ -1,4 +1,4 @@
-"""The development kits of ILSVRC-2010 and ILSVRC-2012: classes by ILSVRC ID, and the ground truth."""
+"""The development kits of ILSVRC-2010 and ILSVRC-2012: the classes, and the ground truth."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _SPLITS = {"validation": "val", "test": "test", "testing": "test"}
 
 @dataclass(frozen=True)
 class Devkit:
-    """What a challenge's organisers say of it.
+    """The metadata of one year's challenge.
 
     Attributes:
         location: the ``meta.mat`` that was read.
-        classes: the synsets of the challenge, sorted by WNID (label order, as torchvision, timm and Kaggle
-            have it), each with its ``ilsvrc2012_id`` or ``ilsvrc2010_id``, and its ``num_train_images``.
-        wnids: WNID of each ILSVRC ID, from 1. ID order is not label order: in 2012, ID 1 is n02119789.
-        truth: by split, the ILSVRC ID of each image in ascending order of the file names.
+        classes: the synsets of the challenge, sorted by WNID, which is the label order of torchvision, timm
+            and Kaggle. Each has its ``ilsvrc2012_id`` or ``ilsvrc2010_id``, and its ``num_train_images``.
+        wnids: WNID of each ILSVRC ID. IDs begin at 1, and are not in label order: in 2012, 1 is n02119789.
+        truth: for each split, the ILSVRC ID of each image, in ascending order of the file names.
     """
 
     location: str
@@ -38,10 +38,10 @@ class Devkit:
 
     @classmethod
     def find(cls, folder: Path, year: int, names: Iterable[str]) -> Devkit | None:
-        """Reads the kit of that year in `folder`: packed, under one of `names`, or unpacked.
+        """Reads a year's kit in `folder`, unpacked or in an archive with one of `names`. None if missing.
 
         Raises:
-            FormatError: a file of the kit is not what its name promises.
+            FormatError: a file of the kit is malformed.
             UnsupportedError: SciPy, which reads ``meta.mat``, is not installed.
         """
         places = [*(folder / name for name in names), folder]
@@ -78,7 +78,7 @@ def _details(year: int, synset: MetaSynset) -> dict[str, int]:
 
 
 def _kit_files(place: Path) -> Iterator[tuple[str, str, bytes]]:
-    """(where, name, content) of the files of a kit that lie in a folder, its ``data``, or a tar."""
+    """Yields (location, name, content) of a kit's files in a tar, or in a folder and its ``data``."""
     try:
         if place.is_file():
             with tarfile.open(place) as tar:

@@ -1,4 +1,4 @@
-"""The MD5 sums that image-net.org publishes for its archives, checked while these are converted."""
+"""The MD5 sums that image-net.org publishes for its archives. They are checked during a conversion."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _CHUNK = 4 << 20
 
 @contextmanager
 def checked_sums(archives: Iterable[Path]) -> Iterator[None]:
-    """Sums up the archives in a thread beside the block, one after the other, and compares at its end.
+    """Computes the MD5 sums of the archives in a thread while the block runs, and compares them at its end.
 
-    Reading the same files at the same time, the two share what the system caches.
+    The thread and the block read the same files at the same time, so they share the page cache.
 
     Raises:
-        ArgumentError: at the beginning: there is no published sum for one of the archives, or no archive.
-        ChecksumError: at the end: an archive is not the published one.
-        ShardIOError: at the end: an archive could not be read.
+        ArgumentError: before the block: there are no archives, or no sum is published for one of them.
+        ChecksumError: after the block: an archive is not the published one.
+        ShardIOError: after the block: an archive could not be read.
     """
     known = list(archives)
     unknown = [path.name for path in known if path.name not in OFFICIAL_MD5]
@@ -77,7 +77,7 @@ def checked_sums(archives: Iterable[Path]) -> Iterator[None]:
 
 
 def md5_of(path: Path, stop: threading.Event | None = None) -> str | None:
-    """The MD5 sum of a file in hex; None if `stop` was set meanwhile."""
+    """Returns the MD5 sum of a file in hex; None if `stop` is set before the end."""
     digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb", buffering=0) as file:
         while chunk := file.read(_CHUNK):

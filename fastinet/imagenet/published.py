@@ -1,4 +1,4 @@
-"""How many images ImageNet and its offspring have, as published: the table is ``published.json``."""
+"""Published numbers of images of ImageNet and the datasets derived from it. The table: ``published.json``."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ class PublishedSplit:
 
     Attributes:
         dataset: name of the dataset, as ``--expect`` takes it.
-        title: of the dataset, for people.
+        title: the dataset's name for people.
         split: "train", "val" or "test".
-        images: how many.
-        class_count: classes of the dataset.
-        classes: their names, sorted; empty: not in the table.
-        class_images: images by class name; empty: the classes have `each_class`, or it is not known.
-        each_class: images that every class has; None: they differ, or it is not known.
-        names: what file names begin with that are numbered without a gap; empty: they are not.
-        first_number, digits: of these numbers.
+        images: number of images.
+        class_count: number of classes of the dataset.
+        classes: the names of the classes, sorted; empty if the table does not list them.
+        class_images: number of images by class name; None if every class has `each_class`, or if the numbers
+            are not known.
+        each_class: number of images of every class; None if they differ or are not known.
+        names: the common beginning of the file names, if these are numbered without gaps; otherwise empty.
+        first_number, digits: the first of these numbers, and how many digits they have.
     """
 
     dataset: str
@@ -50,22 +51,22 @@ class PublishedSplit:
     digits: int = 8
 
     def images_of(self, info: ClassInfo) -> int | None:
-        """Images of a class in this split: as its devkit says, or else the table; None: not known."""
-        told = info.details.get("num_train_images") if self.split == "train" else None
-        if isinstance(told, int):
-            return told
+        """Returns how many images a class has, by its devkit or by the table; None if that is not known."""
+        from_devkit = info.details.get("num_train_images") if self.split == "train" else None
+        if isinstance(from_devkit, int):
+            return from_devkit
         if self.classes and info.name not in self.classes:
             return 0
         return self.each_class if self.class_images is None else self.class_images[info.name]
 
     def name_of(self, number: int) -> str:
-        """The file name, without extension, of a number from 0."""
+        """Returns the file name, without extension, of the image with this number, counted from 0."""
         return f"{self.names}{number + self.first_number:0{self.digits}d}"
 
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A dataset as published; `sources` say where its numbers are from."""
+    """A dataset as published. `sources` are where its numbers come from."""
 
     name: str
     title: str
@@ -73,20 +74,20 @@ class PublishedDataset:
     splits: Mapping[str, PublishedSplit]
 
     def split(self, name: str) -> PublishedSplit | None:
-        """The split that is called so, or known by another usual name; None: there is none."""
+        """Returns the split of this name, or of a usual synonym ("validation"); None if there is none."""
         return self.splits.get(_SPLIT_NAMES.get(name, name))
 
 
 def names() -> tuple[str, ...]:
-    """Names of the datasets in the table."""
+    """Returns the names of the datasets in the table."""
     return tuple(_table())
 
 
 def find(name: str) -> PublishedDataset:
-    """The dataset of that name.
+    """Returns the dataset of this name.
 
     Raises:
-        ArgumentError: none has it.
+        ArgumentError: the table has no such dataset.
     """
     if name not in _table():
         raise ArgumentError(f"no published counts of {name!r}; known are {', '.join(_table())}")
@@ -94,15 +95,16 @@ def find(name: str) -> PublishedDataset:
 
 
 def recognise(manifest: Manifest) -> PublishedSplit | None:
-    """The published split that this one is, or is a part of; None: it looks like none.
+    """Returns the published split that a split is, or is a part of; None if none is recognised.
 
-    Told by the source that it was converted from, or else by the names of its classes: all of a dataset's, or
-    some of ILSVRC-2012's. Of several that fit, the one with the nearest number of images.
+    It is recognised by the source that it was converted from, or by the names of its classes: all classes of
+    a dataset, or some of ILSVRC-2012's. If several datasets fit, the one with the nearest number of images is
+    returned.
     """
     source = str(manifest.created_by.get("source"))
-    told = _table().get(_SOURCES.get(source, source))
-    if told is not None:
-        return told.split(manifest.split)
+    by_source = _table().get(_SOURCES.get(source, source))
+    if by_source is not None:
+        return by_source.split(manifest.split)
     fitting = [
         split
         for dataset in _table().values()
@@ -128,19 +130,19 @@ def _expected(split: PublishedSplit, manifest: Manifest) -> int:
 
 @cache
 def _table() -> Mapping[str, PublishedDataset]:
-    return {name: _dataset(name, told) for name, told in json.loads(_TABLE.read_bytes()).items()}
+    return {name: _dataset(name, entry) for name, entry in json.loads(_TABLE.read_bytes()).items()}
 
 
-def _dataset(name: str, told: Mapping[str, Any]) -> PublishedDataset:
-    counted = (name for split in told["splits"].values() for name in split.get("class_images", ()))
-    classes = tuple(told.get("classes") or sorted(counted))
+def _dataset(name: str, entry: Mapping[str, Any]) -> PublishedDataset:
+    counted = (name for split in entry["splits"].values() for name in split.get("class_images", ()))
+    classes = tuple(entry.get("classes") or sorted(counted))
     splits = {
         split: PublishedSplit(
             name,
-            told["title"],
+            entry["title"],
             split,
             fields["images"],
-            told["class_count"],
+            entry["class_count"],
             classes,
             fields.get("class_images"),
             fields.get("each_class"),
@@ -148,6 +150,6 @@ def _dataset(name: str, told: Mapping[str, Any]) -> PublishedDataset:
             fields.get("first", 1),
             fields.get("digits", 8),
         )
-        for split, fields in told["splits"].items()
+        for split, fields in entry["splits"].items()
     }
-    return PublishedDataset(name, told["title"], tuple(told["sources"]), splits)
+    return PublishedDataset(name, entry["title"], tuple(entry["sources"]), splits)

@@ -1,4 +1,4 @@
-"""What ImageNet's metadata files say of synsets: words, glosses, ILSVRC IDs and the ``is_a`` graph."""
+"""Words, glosses, ILSVRC IDs and the ``is_a`` graph of synsets, from ImageNet's metadata files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class WordNet:
         edges: pairs (parent, child) of the ``is_a`` graph.
         ilsvrc2012_ids: the devkit's numbers of the 1000 classes, 1 to 1000.
         files: names of the files that were read.
-        digest: of their bytes.
+        digest: BLAKE2b hash of their contents, in hex; empty if none was read.
     """
 
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -43,12 +43,12 @@ class WordNet:
 
     @classmethod
     def read(cls, folder: str | os.PathLike[str]) -> WordNet:
-        """Reads whichever of ``FILE_NAMES`` lie in `folder`; what an earlier one says holds.
+        """Reads those of ``FILE_NAMES`` that are in `folder`. If two files differ, the earlier name wins.
 
         Raises:
-            MissingFileError: none of them is there.
-            FormatError: a file is not what its name promises; the message names the line.
-            UnsupportedError: a ``meta.mat``, and SciPy is not installed.
+            MissingFileError: the folder has none of them.
+            FormatError: a file is malformed; the message names the line.
+            UnsupportedError: there is a ``meta.mat``, and SciPy is not installed.
         """
         found = cls.find(folder)
         if not found.files:
@@ -60,7 +60,7 @@ class WordNet:
 
     @classmethod
     def find(cls, *folders: str | os.PathLike[str]) -> WordNet:
-        """As `read`, each file from the first of these folders that has it; empty where none has any."""
+        """Like `read`, but takes each file from the first folder that has it. Empty if there are no files."""
         parts: list[WordNet] = []
         names: list[str] = []
         digest = hashlib.blake2b(digest_size=16)
@@ -85,7 +85,7 @@ class WordNet:
         )
 
     def describe(self, classes: Sequence[ClassInfo]) -> tuple[ClassInfo, ...]:
-        """The classes with words, gloss and ILSVRC ID filled in where they have none."""
+        """Returns the classes, with words, gloss and ILSVRC ID added to those that have none."""
         described = []
         for c in classes:
             details = dict(c.details)
@@ -102,10 +102,10 @@ class WordNet:
         return tuple(described)
 
     def hierarchy_of(self, classes: Iterable[str]) -> tuple[tuple[Edge, ...], tuple[ClassInfo, ...]]:
-        """The part of the graph that lies above these classes, and its inner nodes with their words.
+        """Returns the part of the graph above these classes.
 
         Returns:
-            The edges, sorted, and the nodes that are no classes, sorted by name.
+            The edges, sorted, and the nodes that are not among the classes, sorted by name, with their words.
         """
         names = set(classes)
         whole = Hierarchy(self.edges)
@@ -138,8 +138,13 @@ def _is_a(path: str, data: bytes) -> WordNet:
 
 
 class MetaSynset(NamedTuple):
-    """A row of ``meta.mat``: its ILSVRC ID, the IDs of its children, of which classes have none, and how many
-    training images there are of it (None: not told)."""
+    """A row of ``meta.mat``.
+
+    Attributes:
+        number: the ILSVRC ID.
+        children: ILSVRC IDs of the children. The classes of the challenge have none.
+        train_images: number of training images; None if the file does not contain it.
+    """
 
     number: int
     wnid: str
@@ -150,10 +155,10 @@ class MetaSynset(NamedTuple):
 
 
 def read_meta_mat(path: str, data: bytes) -> tuple[int, list[MetaSynset]]:
-    """The year of the challenge and the synsets of a devkit's ``meta.mat``.
+    """Returns the year of the challenge and the synsets of a devkit's ``meta.mat``.
 
     Raises:
-        FormatError: the data are something else.
+        FormatError: the data are not such a file.
         UnsupportedError: SciPy is not installed.
     """
     try:
@@ -177,7 +182,7 @@ def read_meta_mat(path: str, data: bytes) -> tuple[int, list[MetaSynset]]:
             )
             for row in rows
         ]
-    except Exception as e:  # whatever SciPy's reader runs into
+    except Exception as e:  # SciPy's reader raises many kinds
         raise FormatError(f"{path}: not the devkit's list of synsets: {e}", path=path) from None
 
 
@@ -224,7 +229,7 @@ FILE_NAMES: Mapping[str, Callable[[str, bytes], WordNet]] = {
 
 
 def split_words(text: str) -> tuple[str, ...]:
-    """The synonyms in a line such as "tench, Tinca tinca"."""
+    """Splits a line of synonyms such as "tench, Tinca tinca"."""
     return tuple(word for word in (part.strip() for part in text.split(",")) if word)
 
 
@@ -261,5 +266,5 @@ def _first(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _each(value: Any) -> Iterable[Any]:
-    """The elements of what SciPy squeezed to a scalar where there was one."""
+    """Returns the elements of an array that SciPy turned into a scalar if it had one element."""
     return (value,) if isinstance(value, int) else value

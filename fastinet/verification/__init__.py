@@ -1,4 +1,4 @@
-"""Proof that a dataset is what was converted, and what was published. Start at ``verify_dataset.py``."""
+"""Checks that a dataset is intact, and whether it is what was published. Start at ``verify_dataset.py``."""
 
 from __future__ import annotations
 

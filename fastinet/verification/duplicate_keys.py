@@ -1,4 +1,4 @@
-"""Keys that come more than once in a split that fastinet wrote, in different shards."""
+"""Keys that are repeated in different shards of a split that fastinet wrote."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _LISTED = 100
 
 
 def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Iterator[FastinetError]:
-    """The first hundred. Those of one shard are told where it is checked; tars of others may repeat keys."""
+    """Yields an error for each repeated key, at most a hundred.
+
+    Keys repeated within a shard are reported by the check of that shard. Indexed tars may repeat keys.
+    """
     if not converted(split.manifest):
         return
     place = records.range_of(split)
-    numbers = np.flatnonzero(prints.has_key[place]) + place.start  # not so many as a false manifest says
+    numbers = np.flatnonzero(prints.has_key[place]) + place.start  # fewer than a wrong manifest says
     numbers = numbers[np.argsort(prints.keys[numbers], kind="stable")]
     same = np.flatnonzero(prints.keys[numbers[1:]] == prints.keys[numbers[:-1]])
     shards = np.searchsorted(records.ends, numbers, side="right")
@@ -28,16 +31,16 @@ def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Itera
         try:
             first, second = (records.record(int(numbers[at])) for at in (i, i + 1))
         except FastinetError:
-            continue  # told where the shard is checked
-        if first.key == second.key:  # and not only their hashes
+            continue  # reported by the check of the shard
+        if first.key == second.key:  # not only the hashes are equal
             where = f"{second.shard}: record {second.number} ({second.key})"
             expected = "one that no other record of the split has"
-            there = f"that of record {first.number} of {first.shard}"
+            found = f"that of record {first.number} of {first.shard}"
             yield FormatError(
-                f"{where}: key: expected {expected}, found {there}",
+                f"{where}: key: expected {expected}, found {found}",
                 path=second.shard,
                 record=second.number,
                 key=second.key,
                 expected=expected,
-                found=there,
+                found=found,
             )

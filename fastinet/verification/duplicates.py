@@ -1,4 +1,4 @@
-"""Images that are there more than once: with the same bytes, or looking the same."""
+"""Images that occur more than once: with the same bytes, or looking the same."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from fastinet.verification.report import DuplicateGroup, DuplicateReport
 
 __all__ = ["LISTED", "find_exact", "find_perceptual"]
 
-LISTED = 100_000  # images that a report lists, so that its size is bounded
+LISTED = 100_000  # images that a report lists, to bound its size
 _CHUNK = 1 << 20
 
 Numbers = npt.NDArray[np.int64]
 
 
 def find_exact(records: Records, prints: Fingerprints) -> tuple[DuplicateReport, list[Numbers]]:
-    """Groups of records with the same payload, and their numbers.
+    """Finds the groups of records with the same payload. Returns the report, and each group's record numbers.
 
-    Those with the same XXH3-64 are candidates; their bytes are then compared. Beside the hashes takes 8 bytes
-    a record. Groups that lie wholly in splits that are not the caller's own are left out.
+    Records with the same XXH3-64 are candidates, whose bytes are then compared. Needs 8 bytes a record in
+    addition to the hashes. Leaves out groups that are entirely within splits that are only compared with.
     """
     hashes = prints.payload
     repeated = _repeated(hashes[prints.has_payload])
@@ -45,9 +45,10 @@ def find_exact(records: Records, prints: Fingerprints) -> tuple[DuplicateReport,
 def find_perceptual(
     records: Records, prints: Fingerprints, distance: int, exact: Iterable[Numbers]
 ) -> DuplicateReport:
-    """Groups of images of which the perceptual hashes are connected by steps of at most `distance` bits.
+    """Finds the groups of images whose perceptual hashes are connected by steps of at most `distance` bits.
 
-    Groups that one of the `exact` ones holds wholly are left out, and so are those of others' splits.
+    Leaves out groups that are part of one of the `exact` groups, and groups that are entirely within splits
+    that are only compared with.
     """
     places = np.flatnonzero(prints.has_perceptual)
     components = near_groups(prints.perceptual[places], distance)
@@ -68,7 +69,7 @@ def find_perceptual(
 
 @dataclass
 class _Collector:
-    """Counts all groups, and keeps the first of them."""
+    """Counts all groups, and keeps the first ones."""
 
     records: Records
     kind: str
@@ -105,13 +106,13 @@ class _Collector:
 
 
 def _repeated(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    """The values that are there more than once, ascending."""
+    """Returns the values that occur more than once, ascending."""
     values = np.sort(values)
     return np.unique(values[1:][values[1:] == values[:-1]])
 
 
 def _places_of(wanted: npt.NDArray[np.generic], values: npt.NDArray[np.generic]) -> Numbers:
-    """Where `values` are among the sorted `wanted`, in pieces, to need little memory."""
+    """Returns the places of values that are among the sorted `wanted`. Works in chunks to save memory."""
     if not len(wanted):
         return np.zeros(0, np.int64)
     found = []
@@ -123,7 +124,7 @@ def _places_of(wanted: npt.NDArray[np.generic], values: npt.NDArray[np.generic])
 
 
 def _runs(keys: npt.NDArray[np.generic], numbers: Numbers) -> Iterator[Numbers]:
-    """The numbers that share a key, ascending, for each key."""
+    """Yields for each key the numbers that have it, ascending."""
     order = np.argsort(keys, kind="stable")
     keys, numbers = keys[order], numbers[order]
     edges = np.flatnonzero(keys[1:] != keys[:-1]) + 1
@@ -136,7 +137,7 @@ def _concerns_own(records: Records, numbers: Numbers) -> bool:
 
 
 def _same_bytes(records: Records, candidates: Numbers) -> list[Numbers]:
-    """Splits candidates with the same hash by their bytes; what is damaged is left out."""
+    """Groups candidates with the same hash by their bytes. Leaves out damaged records."""
     firsts: list[tuple[npt.NDArray[np.uint8], _core.Record]] = []
     members: list[list[int]] = []
     for number in candidates.tolist():
@@ -144,7 +145,7 @@ def _same_bytes(records: Records, candidates: Numbers) -> list[Numbers]:
             record = records.record(number)
             record.check_payload()
         except FastinetError:
-            continue  # told by the check of its shard
+            continue  # reported by the check of its shard
         payload = np.frombuffer(record, np.uint8)  # type: ignore[call-overload, unused-ignore]
         same = next((i for i, (first, _) in enumerate(firsts) if np.array_equal(first, payload)), None)
         if same is None:
@@ -156,5 +157,5 @@ def _same_bytes(records: Records, candidates: Numbers) -> list[Numbers]:
 
 
 def _in_order(records: Records, groups: list[Numbers]) -> list[Numbers]:
-    """Those in several splits first, then by the first record."""
+    """Sorts groups in several splits first, then by their first record."""
     return sorted(groups, key=lambda g: (len(np.unique(records.splits_of(g))) == 1, int(g[0])))

@@ -1,4 +1,4 @@
-"""What the caller said of a dataset and does not hold, as errors."""
+"""Expectations of the caller that a dataset does not meet, as errors."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _EXAMPLES = 3
 def broken_expectations(
     root: Path, splits: Iterable[SplitContents], exact: DuplicateReport | None, fail_on: Collection[str]
 ) -> Iterator[ExpectationError]:
-    """One error for each way in which a split differs from the published one that it was said to be, and for
-    the images that are there more than once where that was not to be."""
+    """Yields an error for each difference between a split and the published split that it was expected to be,
+    and for images that occur more than once although that is to fail."""
     for split in splits:
         if split.published is not None and split.published.stated:
             yield from _differences(split, split.published)
@@ -36,7 +36,7 @@ def broken_expectations(
     count = exact.groups - exact.overlaps
     if "duplicates" in fail_on and count:
         yield _error(
-            root, f"{count:,} images are more than once in a split: {_same(within)}", "none", str(count)
+            root, f"{count:,} images occur more than once in a split: {_same(within)}", "none", str(count)
         )
 
 
@@ -49,7 +49,7 @@ def _differences(split: SplitContents, published: Comparison) -> Iterator[Expect
         texts = [f"{c.name} has {c.found:,} of {c.expected:,}" for c in published.deviating]
         yield _error(
             split.path,
-            f"{what}: {len(texts):,} classes have not as many images as published: {abbreviated(texts)}",
+            f"{what}: {len(texts):,} classes do not have as many images as published: {abbreviated(texts)}",
             "0",
             str(len(texts)),
         )
@@ -62,7 +62,7 @@ def _differences(split: SplitContents, published: Comparison) -> Iterator[Expect
         names, count = published.strange_examples, published.strange_names
         yield _error(
             split.path,
-            f"{what}: {count:,} names are not of this split: {abbreviated(names, count)}",
+            f"{what}: {count:,} names do not belong to this split: {abbreviated(names, count)}",
             "0",
             str(count),
         )

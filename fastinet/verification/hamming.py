@@ -1,4 +1,4 @@
-"""Groups of 64-bit hashes that differ in few bits, by multi-index hashing.
+"""Finds groups of 64-bit hashes that differ in few bits, by multi-index hashing.
 
 M. Norouzi, A. Punjani, D. J. Fleet, "Fast Search in Hamming Space with Multi-Index Hashing", CVPR 2012: cut
 into m bands, two hashes that differ in at most d = m r + a bits (0 <= a < m) differ in at most r bits in one
@@ -38,9 +38,9 @@ class _Band(NamedTuple):
 
 
 def near_groups(hashes: npt.NDArray[np.uint64], distance: int) -> Indices:
-    """For each hash a number that is shared by all that are connected by steps of at most `distance` bits.
+    """Returns for each hash the number of its group: hashes connected by steps of at most `distance` bits.
 
-    Takes about 40 bytes a hash beside a fixed 150 MB. Equal hashes are compared once with the others.
+    Needs about 40 bytes a hash and a fixed 150 MB. Equal hashes are compared with the others only once.
 
     Args:
         hashes: shape (n,).
@@ -60,7 +60,7 @@ def near_groups(hashes: npt.NDArray[np.uint64], distance: int) -> Indices:
 
 
 def _near_pairs(hashes: npt.NDArray[np.uint64], distance: int) -> Iterator[tuple[Indices, Indices]]:
-    """Places of all pairs of distinct hashes within the distance; a pair may come more than once."""
+    """Yields the places of all pairs of distinct hashes within the distance, some pairs more than once."""
     for band in _choose_bands(len(hashes), distance):
         keys = ((hashes >> np.uint64(band.shift)) & np.uint64((1 << band.width) - 1)).astype(np.int32)
         order = np.argsort(keys, kind="stable").astype(np.int32)
@@ -75,7 +75,7 @@ def _near_pairs(hashes: npt.NDArray[np.uint64], distance: int) -> Iterator[tuple
 
 
 def _candidates(keys: npt.NDArray[np.int32], starts: Indices, flip: int) -> Iterator[tuple[Indices, Indices]]:
-    """Places of all pairs of which the sorted keys differ by `flip`; where a key begins, `starts` tells."""
+    """Yields the places of all pairs whose keys differ by `flip`. `starts` is where each key begins."""
     for begin in range(0, len(keys), _PIECE):
         piece = keys[begin : begin + _PIECE].astype(np.int64)
         left = np.arange(begin, begin + len(piece))
@@ -83,13 +83,13 @@ def _candidates(keys: npt.NDArray[np.int32], starts: Indices, flip: int) -> Iter
             yield from _expand(left, left + 1, starts[piece + 1])
         else:
             other = piece ^ flip
-            some = other > piece  # each two buckets once
+            some = other > piece  # each pair of buckets once
             left, other = left[some], other[some]
             yield from _expand(left, starts[other], starts[other + 1])
 
 
 def _expand(left: Indices, first: Indices, end: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """Pairs of each `left` with all from its `first` to before its `end`, a bounded number at a time."""
+    """Yields pairs of each `left` with every number in [`first`, `end`), a bounded number at a time."""
     counts = end - first
     some = counts > 0
     left, first, counts = left[some], first[some], counts[some]
@@ -105,7 +105,7 @@ def _expand(left: Indices, first: Indices, end: Indices) -> Iterator[tuple[Indic
 
 
 def _connect(roots: Indices, left: Indices, right: Indices) -> None:
-    """Joins the components of each pair; every entry of `roots` names its component's least place."""
+    """Joins the components of each pair. Entries of `roots` are the least place of their component."""
     a, b = roots[left], roots[right]
     apart = a != b
     if not apart.any():
@@ -126,7 +126,7 @@ def _find(roots: Indices, place: int) -> int:
 
 
 def _choose_bands(n: int, distance: int) -> list[_Band]:
-    """The cut that should take the least time for n hashes of random bits."""
+    """Returns the bands that should take the least time for n hashes of random bits."""
     return min(
         (_cut(m, distance) for m in range(-(-_BITS // _WIDEST), _BITS // 4 + 1)),
         key=lambda bands: _cost(bands, n),
@@ -144,7 +144,7 @@ def _cut(m: int, distance: int) -> list[_Band]:
 
 
 def _cost(bands: list[_Band], n: int) -> float:
-    """Of each hash: looks into the bands' tables, comparisons, and its share of making the tables."""
+    """Estimates the cost of a hash: lookups in the bands' tables, comparisons, share of the tables."""
     cost = 0.0
     for band in bands:
         buckets = float(1 << band.width)
@@ -154,7 +154,7 @@ def _cost(bands: list[_Band], n: int) -> float:
 
 
 def _flips(width: int, radius: int) -> Iterator[int]:
-    """All masks of up to `radius` bits of a band."""
+    """Yields all masks of up to `radius` bits of a band."""
     for k in range(radius + 1):
         for bits in combinations(range(width), k):
             yield sum(1 << bit for bit in bits)
@@ -168,7 +168,7 @@ def _popcount(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.integer]:
 
 
 def _popcount_by_halves(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.integer]:
-    """Sums of neighbouring fields of 1, 2 and 4 bits, and then of all eight bytes by a multiplication."""
+    """Adds neighbouring fields of 1, 2 and 4 bits, and then all eight bytes by a multiplication."""
     ones, twos, fours = (np.uint64(m) for m in (0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F))
     x = values - ((values >> np.uint64(1)) & ones)
     x = (x & twos) + ((x >> np.uint64(2)) & twos)

@@ -1,7 +1,7 @@
-"""A sidecar against its tar: places, keys, labels and boxes, told by the members alone.
+"""Compares a sidecar with its tar: offsets, keys, labels and boxes.
 
-The tar is read here by FORMAT.md's rules and not by the code that conversion and indexing use, so that a
-fault of theirs is not repeated.
+This module reads the tar by the rules of FORMAT.md, and not with the code that conversion and indexing use,
+so that it does not repeat their mistakes.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from fastinet.format.tar_records import IMAGE_EXTENSIONS
 __all__ = ["LabelRule", "Sidecar", "check_boxes", "check_keys", "check_members"]
 
 _KEY_AND_EXTENSION = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)\Z", re.DOTALL)
-# What operating systems leave in tars, and WebDataset's metadata: no records.
-_NO_RECORD = re.compile(r"(?:.*/)?(?:\._[^/]*|__MACOSX/.*|__[^/]*__(?:/.*)?)\Z", re.DOTALL)
+# Members that are not records: what operating systems leave in tars, and WebDataset's metadata.
+_NOT_A_RECORD = re.compile(r"(?:.*/)?(?:\._[^/]*|__MACOSX/.*|__[^/]*__(?:/.*)?)\Z", re.DOTALL)
 _FLAGS = 0b111  # of a box
 _MAX_SIDE = 1 << 24
 
-Found = Callable[[FastinetError], None]  # takes a problem
+AddProblem = Callable[[FastinetError], None]
 
 
 class LabelRule(NamedTuple):
-    """How a split's records came by their labels.
+    """Where the labels of a split's records come from.
 
     Attributes:
         labels: by class name.
-        fields: extensions of the members that tell the label, the first that is there.
-        as_column: whether an attached column has what they tell, and all labels are -1.
-        converted: whether fastinet wrote the tars, with labels in ``.cls`` alone.
-        skipped: whether images may be in a tar and not in its sidecar.
+        fields: extensions of the members that may hold the label; the first one that a record has counts.
+        as_column: whether these values are in an attached column, so that all labels are -1.
+        converted: whether fastinet wrote the tars, which then have labels in ``.cls`` only.
+        skipped: whether images may be missing from the sidecar.
     """
 
     labels: Mapping[str, int]
@@ -52,9 +52,9 @@ class LabelRule(NamedTuple):
 
     @classmethod
     def of(cls, contents: Manifest) -> LabelRule:
-        """As the manifest says that it was made."""
-        told = contents.created_by.get("options")
-        options = told if isinstance(told, dict) else {}
+        """Returns the rule that the manifest records."""
+        recorded = contents.created_by.get("options")
+        options = recorded if isinstance(recorded, dict) else {}
         chosen = options.get("label_field")
         fields = tuple(map(str, chosen)) if chosen and isinstance(chosen, list) else ("cls", "json")
         whole = converted(contents)
@@ -74,7 +74,7 @@ def converted(contents: Manifest) -> bool:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What the sidecar of one shard says of all its records."""
+    """All records of one shard, as its sidecar describes them."""
 
     tar: str
     index: str
@@ -86,7 +86,7 @@ class Sidecar:
 
     @classmethod
     def of(cls, dataset: _core.ShardedDataset, spec: tuple[str, str, int, int, int, int]) -> Sidecar:
-        """Of a dataset of one shard.
+        """Reads the sidecar of a dataset of one shard.
 
         Raises:
             FastinetError: it cannot be read.
@@ -95,7 +95,7 @@ class Sidecar:
         return cls(spec[0], spec[1], dataset.keys(0, n), dataset.facts(0, n), *dataset.boxes(0, n))
 
     def wrong(self, record: int, what: str, expected: str, found: str) -> FormatError:
-        """The error for what the sidecar says of a record."""
+        """Returns the error for a wrong value of a record."""
         key = self.keys[record]
         compared = f": expected {expected}, found {found}" if expected or found else ""
         return FormatError(
@@ -108,22 +108,22 @@ class Sidecar:
         )
 
 
-def check_keys(sidecar: Sidecar, found: Found) -> None:
-    """FORMAT.md's rules for keys."""
+def check_keys(sidecar: Sidecar, add_problem: AddProblem) -> None:
+    """Checks FORMAT.md's rules for keys."""
     first: dict[str, int] = {}
     for record, key in enumerate(sidecar.keys):
         try:
             _core.check_key(os.fsencode(key))
         except ArgumentError as e:
             problem = "one that " + str(e).rpartition("key of a record ")[2]
-            found(sidecar.wrong(record, "key", "one that FORMAT.md allows", problem))
+            add_problem(sidecar.wrong(record, "key", "one that FORMAT.md allows", problem))
         if first.setdefault(key, record) != record:
             other = f"that of record {first[key]}"
-            found(sidecar.wrong(record, "key", "one that no other record of the shard has", other))
+            add_problem(sidecar.wrong(record, "key", "one that no other record of the shard has", other))
 
 
-def check_boxes(sidecar: Sidecar, classes: int, found: Found) -> None:
-    """FORMAT.md's rules for boxes: they lie in the image, have an area, and a class or none."""
+def check_boxes(sidecar: Sidecar, classes: int, add_problem: AddProblem) -> None:
+    """Checks FORMAT.md's rules for boxes: within the image, not empty, of a valid class or none."""
     if not len(sidecar.box_rows):
         return
     record = np.repeat(np.arange(len(sidecar.keys)), sidecar.box_counts)
@@ -137,28 +137,28 @@ def check_boxes(sidecar: Sidecar, classes: int, found: Found) -> None:
     for i in np.flatnonzero(outside).tolist():
         box = ", ".join(map(str, sidecar.box_rows[i, 1:5].tolist()))
         limits = f"0 <= xmin < xmax <= {sizes[i, 0]} and 0 <= ymin < ymax <= {sizes[i, 1]}"
-        found(sidecar.wrong(int(record[i]), "box", limits, f"({box})"))
+        add_problem(sidecar.wrong(int(record[i]), "box", limits, f"({box})"))
     for i in np.flatnonzero((label < -1) | ((label >= classes) & (classes > 0))).tolist():
-        found(sidecar.wrong(int(record[i]), "label of a box", f"-1 to {classes - 1}", str(label[i])))
+        add_problem(sidecar.wrong(int(record[i]), "label of a box", f"-1 to {classes - 1}", str(label[i])))
     for i in np.flatnonzero(flags & ~_FLAGS).tolist():
-        found(sidecar.wrong(int(record[i]), "flags of a box", f"0 to {_FLAGS}", str(flags[i])))
+        add_problem(sidecar.wrong(int(record[i]), "flags of a box", f"0 to {_FLAGS}", str(flags[i])))
 
 
 @dataclass
 class _Group:
-    """Members that follow each other and have one key: (offset, size) by extension, the first of each."""
+    """Consecutive members with one key: (offset, size) by extension, for the first of each extension."""
 
     key: str
     members: dict[str, tuple[int, int]] = field(default_factory=dict)
-    record: int = -1  # whose payload is one of them
+    record: int = -1  # the record whose payload is one of them
 
     @property
     def images(self) -> bool:
-        """Whether a member has an image's extension."""
+        """Whether a member has the extension of an image."""
         return not self.members.keys().isdisjoint(IMAGE_EXTENSIONS)
 
 
-def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
+def check_members(sidecar: Sidecar, rule: LabelRule, add_problem: AddProblem) -> int:
     """Compares each record with the members of its tar.
 
     Returns:
@@ -177,34 +177,40 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
         for record, (offset, size, label, key) in enumerate(
             zip(offsets, sizes, labels, sidecar.keys, strict=True)
         ):
-            group, extension, there = places.get(offset, (None, "", 0))
+            group, extension, member_size = places.get(offset, (None, "", 0))
             if group is None or extension in ("cls", "json"):
                 what = f"a .{extension} member" if group else "none"
-                found(sidecar.wrong(record, f"image's member at byte {offset} of the tar", "one", what))
+                add_problem(sidecar.wrong(record, f"image's member at byte {offset} of the tar", "one", what))
                 continue
             group.record = record
-            if there != size:
-                found(sidecar.wrong(record, "size of the image's member", f"{there} bytes", f"{size} bytes"))
+            if member_size != size:
+                add_problem(
+                    sidecar.wrong(
+                        record, "size of the image's member", f"{member_size} bytes", f"{size} bytes"
+                    )
+                )
             if key != group.key and key != kept_key(group.key):
-                found(sidecar.wrong(record, "key", f"{group.key!r}, as in the tar", repr(key)))
+                add_problem(sidecar.wrong(record, "key", f"{group.key!r}, as in the tar", repr(key)))
             read = {name: group.members[name] for name in (*rule.fields, "json") if name in group.members}
-            told = _Told({name: os.pread(handle, length, at) for name, (at, length) in read.items()})
+            contents = _MemberContents(
+                {name: os.pread(handle, length, at) for name, (at, length) in read.items()}
+            )
             with_json += "json" in read
-            problem = told.label_problem(rule, label)
+            problem = contents.label_problem(rule, label)
             if problem:
-                found(sidecar.wrong(record, "label", problem, str(label)))
+                add_problem(sidecar.wrong(record, "label", problem, str(label)))
             rows = sidecar.box_rows[ends[record] - sidecar.box_counts[record] : ends[record]].tolist()
-            problem = told.box_problem(rule, sidecar.box_sizes[record].tolist(), rows)
+            problem = contents.box_problem(rule, sidecar.box_sizes[record].tolist(), rows)
             if problem:
-                found(
+                add_problem(
                     sidecar.wrong(
                         record, "boxes", problem, _brief([*sidecar.box_sizes[record].tolist(), rows])
                     )
                 )
     if not rule.skipped:
         for group in groups:
-            if group.record < 0 and group.images and not _NO_RECORD.match(group.key):
-                found(
+            if group.record < 0 and group.images and not _NOT_A_RECORD.match(group.key):
+                add_problem(
                     FormatError(
                         f"{sidecar.index}: key {group.key}: "
                         "expected a record, as the tar has one, found none",
@@ -217,58 +223,62 @@ def check_members(sidecar: Sidecar, rule: LabelRule, found: Found) -> int:
     return with_json
 
 
-class _Told:
-    """What a record's own members say of it."""
+class _MemberContents:
+    """The label and boxes in a record's own members."""
 
     def __init__(self, content: Mapping[str, bytes]) -> None:
         self._content = content
 
     def label_problem(self, rule: LabelRule, label: int) -> str:
-        """What was expected instead of `label`; "" where it is right."""
+        """Returns what was expected instead of `label`; "" if it is right."""
         if rule.as_column:
             return "" if label == -1 else "-1, as a column has the labels"
         for name in rule.fields:
-            told = self._label_in(name)
-            if told is not None:
-                right = label == _number(told) or (isinstance(told, str) and label == rule.labels.get(told))
-                return "" if right else f"{_brief(told)}, as in .{name}"
+            value = self._label_in(name)
+            if value is not None:
+                right = label == _number(value) or (
+                    isinstance(value, str) and label == rule.labels.get(value)
+                )
+                return "" if right else f"{_brief(value)}, as in .{name}"
         return "" if label == -1 else "-1, as the tar has no label"
 
     def _label_in(self, name: str) -> Any:
-        """The number or text of a member; None: it has none."""
+        """Returns the label in a member, a number or text; None if it has none."""
         if name not in self._content:
             return None
         if name.rpartition(".")[2] != "json":
             return self._content[name].decode(errors="replace").strip()
-        told = self._json(name)
-        told = told.get("label", told.get("cls")) if isinstance(told, dict) else told
-        return told if type(told) in (int, float, str) else None
+        value = self._json(name)
+        if isinstance(value, dict):
+            value = value.get("label", value.get("cls"))
+        return value if type(value) in (int, float, str) else None
 
     def _json(self, name: str) -> Any:
         try:
             return json.loads(self._content.get(name, b"null"))
         except (ValueError, RecursionError):
-            return None  # FORMAT.md promises an object; others keep what they like there
+            return None  # fastinet writes objects; other tools store anything
 
     def box_problem(self, rule: LabelRule, size: list[int], rows: list[list[int]]) -> str:
-        """What was expected instead of these boxes; "" where they are right."""
+        """Returns what was expected instead of these boxes; "" if they are right."""
         whole = self._json("json")
-        told = whole.get("boxes") if isinstance(whole, dict) else None
-        if not isinstance(told, dict) and "json" in self._content and rule.converted:
-            return ""  # annotations of the source's own, beside boxes that came from elsewhere
-        there = told if isinstance(told, dict) else {}
-        wanted = there.get("rows") or []
-        if wanted == rows and (not rows or [there.get("width"), there.get("height")] == size):
+        boxes = whole.get("boxes") if isinstance(whole, dict) else None
+        if not isinstance(boxes, dict):
+            if "json" in self._content and rule.converted:
+                return ""  # the source's own annotations; its boxes come from another file
+            boxes = {}
+        wanted = boxes.get("rows") or []
+        if wanted == rows and (not rows or [boxes.get("width"), boxes.get("height")] == size):
             return ""
         if not wanted:
             return "none, as in the tar"
-        return f"{_brief([there.get('width'), there.get('height'), wanted])}, as in .json"
+        return f"{_brief([boxes.get('width'), boxes.get('height'), wanted])}, as in .json"
 
 
-def _number(told: float | str) -> int | None:
-    """The class that a number stands for, also where a table wrote it as 3.0; -1 for NaN: no class."""
+def _number(label: float | str) -> int | None:
+    """Returns a label as an integer: 3 for 3.0, which tables write, and -1 (no class) for NaN."""
     try:
-        value = float(told)
+        value = float(label)
     except (ValueError, OverflowError):
         return None
     if value != value:
@@ -277,7 +287,7 @@ def _number(told: float | str) -> int | None:
 
 
 def _grouped(tar: str) -> tuple[list[_Group], dict[int, tuple[_Group, str, int]]]:
-    """The groups of members in order; and by offset, the group, extension and size of each member."""
+    """Returns the groups of members in order, and by offset the group, extension and size of each member."""
     groups: list[_Group] = []
     places: dict[int, tuple[_Group, str, int]] = {}
     for name, offset, size in _core.scan_tar(os.fsencode(tar))[0]:

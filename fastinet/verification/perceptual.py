@@ -1,12 +1,12 @@
-"""A 64-bit hash of how an image looks: it changes in few bits where the image is re-encoded or resized.
+"""A 64-bit hash of how an image looks. Few of its bits change when the image is re-encoded or resized.
 
 The DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash Functions", 2010
-(``ph_dct_imagehash`` of pHash): brightness at 32x32 pixels, its cosine transform, of which the lowest 8x8
-frequencies that are not constant in either direction give a bit each: whether they are above their median.
-The image is shrunk by an antialiased resize instead of a mean filter and a sampling.
+(``ph_dct_imagehash`` of pHash): take the brightness at 32x32 pixels and its cosine transform; each of the
+lowest 8x8 frequencies that are not constant in either direction gives a bit, which tells whether it is above
+their median. The image is shrunk by an antialiased resize instead of a mean filter and sampling.
 
-Thirty-two bits are set in every hash, so two of them differ in an even number of bits. Different images
-do in 32 on average; among all pairs of 500 ImageNet photographs, in 14 at least.
+Every hash has 32 bits set, so two hashes differ in an even number of bits: in 32 on average for different
+images, and in at least 14 among all pairs of 500 ImageNet photographs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["hash_thumbnails", "thumbnail"]
 _SIDE = 32
 _KEPT = 8
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as JPEG
-_FLAT = 1.0  # grey levels: root mean square of what the kept frequencies contribute
+_FLAT = 1.0  # grey levels: least root mean square contribution of the kept frequencies
 
 
 # Rows 1 to 8 of the orthonormal DCT-II, shape (8, 32).
@@ -30,9 +30,9 @@ _COSINES = (np.sqrt(2 / _SIDE) * np.cos(_ANGLES)).astype(np.float32)
 
 
 def thumbnail(data: memoryview | bytes) -> npt.NDArray[np.float32]:
-    """Brightness of an encoded image, squeezed to a square: float32 of shape (32, 32), 0 to 255.
+    """Returns the brightness of an encoded image, resized to a square: float32 (32, 32), 0 to 255.
 
-    It is decoded at a reduced size where that suffices.
+    Decodes at a reduced size if that suffices.
 
     Raises:
         DecodeError: the image cannot be decoded.
@@ -45,9 +45,9 @@ def thumbnail(data: memoryview | bytes) -> npt.NDArray[np.float32]:
 def hash_thumbnails(
     thumbnails: npt.NDArray[np.float32],
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.bool_]]:
-    """The hashes, uint64 of shape (n,), of float32 (n, 32, 32), and which images have the contrast for one.
+    """Returns the hashes, uint64 (n,), of float32 (n, 32, 32), and which have contrast, bool (n,).
 
-    Where there is next to none (a single colour), the bits are noise and must not be compared.
+    The hash of an image of nearly a single colour is noise and must not be compared.
     """
     waves = (_COSINES @ thumbnails @ _COSINES.T).reshape(len(thumbnails), _KEPT * _KEPT)
     bits = waves > np.median(waves, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The records of several splits under one numbering, and what makes each comparable with the others."""
+"""The records of several splits under one numbering, and the hashes by which they are compared."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _OPEN_SHARDS = 256  # kept mapped while records are looked up
 
 @dataclass(frozen=True)
 class Split:
-    """One split to verify, or to compare with (`own` is False).
+    """A split to verify, or one only to compare with (`own` is False).
 
     Attributes:
-        name: that reports give it: unique among all.
-        folder: with the manifest.
+        name: its name in reports, unique among all splits.
+        folder: the folder with the manifest.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Split:
 
 
 class Records:
-    """Numbers the records of all `splits`, one split after the other, from 0.
+    """Numbers the records of all splits consecutively, from 0.
 
-    Shards are opened one by one, so that a missing or damaged one leaves the others readable.
+    Opens each shard on its own, so that a missing or damaged one leaves the others readable.
 
     Attributes:
         splits: as given.
-        specs: the shards of all of them, as the core takes them.
-        ends: number of records up to and with each shard, int64.
-        split_of_shard: place in `splits`, int64.
+        specs: the shards of all splits, as the core takes them.
+        ends: int64, number of records up to and including each shard.
+        split_of_shard: int64, place in `splits` of the split of each shard.
     """
 
     def __init__(self, splits: Sequence[Split]) -> None:
@@ -59,16 +59,16 @@ class Records:
         return int(self._starts_of_splits[-1])
 
     def range_of(self, split: Split) -> slice:
-        """The numbers of a split's records."""
+        """Returns the numbers of a split's records."""
         place = self.splits.index(split)
         return slice(int(self._starts_of_splits[place]), int(self._starts_of_splits[place + 1]))
 
     def splits_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Place in `splits` of the split of each record."""
+        """Returns the place in `splits` of the split of each record."""
         return np.searchsorted(self._starts_of_splits, numbers, side="right") - 1
 
     def record(self, number: int) -> _core.Record:
-        """A record; its payload is not checked.
+        """Returns a record, without checking its payload.
 
         Raises:
             FastinetError: its shard cannot be read.
@@ -82,7 +82,7 @@ class Records:
         return self._open[shard].record(number - int(self.ends[shard]) + self.specs[shard][2])
 
     def image(self, number: int) -> ImageRef:
-        """What a report says of a record.
+        """Returns how reports name a record.
 
         Raises:
             FastinetError: its shard cannot be read.
@@ -100,14 +100,15 @@ class Records:
 
 
 class Fingerprints:
-    """What records are compared by: 8 bytes a record and kind.
+    """Hashes by which records are compared. Needs 9 bytes for each record and kind of hash.
 
     Attributes:
-        payload: XXH3-64 of each payload, uint64.
-        has_payload: which of them could be read.
-        perceptual: :mod:`fastinet.verification.perceptual` hash of each image, uint64.
-        has_perceptual: which images have one: those that can be decoded and are not of a single colour.
-        keys: hash of each key, good for this process only, int64; ``has_key``: those that could be read.
+        payload: uint64, XXH3-64 of each payload.
+        has_payload: bool, which payloads could be read.
+        perceptual: uint64, the hash of :mod:`fastinet.verification.perceptual` of each image.
+        has_perceptual: bool, which images have one: those that can be decoded and have contrast.
+        keys: int64, Python's hash of each key, valid in this process only.
+        has_key: bool, which keys could be read.
     """
 
     def __init__(self, records: int, payload: bool, perceptual: bool, keys: bool = False) -> None:
@@ -119,7 +120,7 @@ class Fingerprints:
         self.has_key = np.zeros(records if keys else 0, bool)
 
     def add_keys(self, first: int, keys: Sequence[str]) -> None:
-        """Enters the keys of records that follow each other, from `first` on."""
+        """Stores the hashes of the keys of consecutive records, from number `first` on."""
         if len(self.keys):
             place = slice(first, first + len(keys))
             self.keys[place] = np.fromiter(map(hash, keys), np.int64, len(keys))

@@ -1,4 +1,4 @@
-"""What a verification found: for the caller, and as JSON."""
+"""The report of a verification: for the caller, and as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class ImageRef:
-    """An image: its split, its number there from 0, its key, and the name of its class (None: none)."""
+    """An image: its split, its number there, counted from 0, its key, and its class name, or None."""
 
     split: str
     record: int
@@ -34,7 +34,7 @@ class ImageRef:
 
 @dataclass(frozen=True)
 class ClassCount:
-    """Images of a class: as published and found."""
+    """Number of images of a class, as published and as found."""
 
     name: str
     expected: int
@@ -43,13 +43,13 @@ class ClassCount:
 
 @dataclass(frozen=True)
 class ClassBalance:
-    """How the images of a split are spread over its classes.
+    """How the images of a split are distributed over its classes.
 
     Attributes:
-        classes: how many there are.
-        unlabelled: images of no class.
-        smallest, median, largest: images of a class; the empty ones count as 0.
-        empty: names of the classes without images, by label.
+        classes: number of classes.
+        unlabelled: number of images without a class.
+        smallest, median, largest: number of images of a class; empty classes count as 0.
+        empty: names of the classes without images, in label order.
     """
 
     classes: int
@@ -62,20 +62,22 @@ class ClassBalance:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A split beside the one that was published.
+    """A comparison of a split with the published one.
 
     Attributes:
-        dataset: name of the published dataset, as ``expect`` takes it; ``title`` for people.
-        split: the published one.
-        stated: whether the user named the dataset; else it was recognised.
-        published_classes: classes of the published dataset.
-        classes: those of them that `expected` counts; fewer where the split is a part of it.
-        expected: images as published, of these classes.
-        found: images.
-        deviating: classes with another number of images than published, by label.
-        missing_names: names that must be there and are not, ascending; empty too where that cannot be told.
-        repeated_names: names that are there more than once.
-        strange_names: how many names are not of the published form; ``strange_examples`` are the first.
+        dataset: name of the published dataset, as ``expect`` takes it.
+        title: the same for people.
+        split: name of the published split.
+        stated: whether the user named the dataset; otherwise it was recognised.
+        published_classes: number of classes of the published dataset.
+        classes: number of classes that `expected` counts; fewer if the split is a part of the published one.
+        expected: published number of images of these classes.
+        found: number of images of the split.
+        deviating: classes whose number of images differs from the published one, in label order.
+        missing_names: published names that are missing, ascending; empty if names cannot be compared.
+        repeated_names: names that occur more than once.
+        strange_names: number of names that do not have the published form.
+        strange_examples: the first of these names.
     """
 
     dataset: str
@@ -94,28 +96,29 @@ class Comparison:
 
     @property
     def missing(self) -> int:
-        """Images fewer than published; 0 where there are as many or more."""
+        """How many images fewer than published there are; 0 if there are not fewer."""
         return max(0, self.expected - self.found)
 
     @property
     def surplus(self) -> int:
-        """Images more than published; 0 where there are as many or fewer."""
+        """How many images more than published there are; 0 if there are not more."""
         return max(0, self.found - self.expected)
 
 
 @dataclass(frozen=True)
 class SplitContents:
-    """What was found of one split.
+    """The contents of one split.
 
     Attributes:
-        name: of the split.
+        name: name of the split.
         path: its folder.
-        records: that could be read.
-        balance: of the classes; None where the split has none.
-        published: the comparison with the published split; None: it was not recognised as one.
-        contradicting: images whose file name says another synset than their label (``n01440764_10026``);
-            ``contradicting_examples`` are the first.
-        with_json: records with a ``.json`` member, whose annotations they are.
+        records: number of records that could be read.
+        balance: balance of the classes; None if no record has a label.
+        published: comparison with a published split; None if the split was not recognised as one.
+        contradicting: number of images whose file name (``n01440764_10026``) names another synset than
+            their label.
+        contradicting_examples: the first of these images.
+        with_json: number of records with annotations, a ``.json`` member.
     """
 
     name: str
@@ -130,12 +133,12 @@ class SplitContents:
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Images that are the same, or look so.
+    """Images that are the same, or look the same.
 
     Attributes:
         images: at least two, in the order of the splits and their records.
-        distance: differing bits, of 64, of the perceptual hash of the first and that one that differs the
-            most from it; 0 where the bytes are the same.
+        distance: number of bits, of 64, in which the perceptual hash of the first image differs from the one
+            that differs most; 0 if the bytes are the same.
     """
 
     images: tuple[ImageRef, ...]
@@ -143,27 +146,28 @@ class DuplicateGroup:
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Names of their splits, each once."""
+        """The names of their splits, each once."""
         return tuple(dict.fromkeys(image.split for image in self.images))
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Names of their classes, each once; several: the labels contradict each other."""
+        """The names of their classes, each once. If there are several, the labels contradict each other."""
         return tuple(dict.fromkeys(image.class_name for image in self.images if image.class_name is not None))
 
 
 @dataclass(frozen=True)
 class DuplicateReport:
-    """All groups of one kind. The counts are of all; only the first groups are kept (``LISTED`` images).
+    """All groups of one kind.
 
     Attributes:
-        kind: "exact": the bytes are the same; "perceptual": candidates, which a person should look at.
-        compared: images that were compared.
-        not_compared: images that could not be: damaged, or (perceptual) without contrast.
-        groups: how many; ``images`` in them.
-        overlaps: how many of the groups lie in several splits.
-        contradictions: how many hold images of different classes.
-        listed: the groups, those in several splits first.
+        kind: "exact" if the bytes are the same; "perceptual" for candidates that a person should look at.
+        compared: number of images that were compared.
+        not_compared: number of images that were not, because they are damaged or (perceptual) lack contrast.
+        groups: number of groups.
+        images: number of images in all groups.
+        overlaps: number of groups with images in several splits.
+        contradictions: number of groups with images of different classes.
+        listed: the first groups, up to 100,000 images, those in several splits first.
     """
 
     kind: str
@@ -178,22 +182,21 @@ class DuplicateReport:
 
 @dataclass(frozen=True)
 class VerifyReport(Report):
-    """What :func:`fastinet.verify` found.
+    """The report of :func:`fastinet.verify`.
 
     Attributes:
-        path: what was verified.
-        splits: number of manifests.
-        shards, records, payload_bytes: what could be read and was checked.
-        decoded: images that were decoded.
-        problems: every fault (of a shard with many, the first thousand), as the error that reading there
-            would raise, and an :class:`~fastinet.errors.ExpectationError` for all that the caller said should
-            not be; empty: all is well.
-        seconds: it took.
-        contents: of each split whose manifest could be read.
-        exact: images with the same bytes; None: not looked for.
-        perceptual: images that look the same; None: not looked for.
-        problem_count: all problems, also those that are not listed.
-        scanned: images whose entry points, or else header, were compared with the whole of their data.
+        path: the dataset that was verified.
+        splits: number of its manifests.
+        shards, records, payload_bytes: how many could be read and were checked.
+        decoded: number of images that were decoded.
+        problems: every problem, but at most a thousand of each shard: the error that reading would raise, or
+            an :class:`~fastinet.errors.ExpectationError` for an expectation of the caller that is not met.
+        seconds: duration.
+        contents: contents of each split whose manifest could be read.
+        exact: images with the same bytes; None if they were not searched.
+        perceptual: images that look the same; None if they were not searched.
+        problem_count: number of all problems, including those that are not listed.
+        scanned: number of images whose entry points or header were compared with all their data.
     """
 
     view: ClassVar[str] = "verification"
@@ -214,19 +217,19 @@ class VerifyReport(Report):
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """Whether there are no problems."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """All of it, in the types of JSON."""
-        told: dict[str, Any] = _plain(self)
-        return {"ok": self.ok} | told
+        """Returns the whole report in the types of JSON."""
+        fields: dict[str, Any] = _plain(self)
+        return {"ok": self.ok} | fields
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, FastinetError):
-        told = {name: getattr(value, name) for name in ("path", "record", "key", "expected", "found")}
-        return {"kind": type(value).__name__, "message": str(value)} | told
+        attributes = {name: getattr(value, name) for name in ("path", "record", "key", "expected", "found")}
+        return {"kind": type(value).__name__, "message": str(value)} | attributes
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "__dataclass_fields__"):

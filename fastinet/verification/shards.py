@@ -1,4 +1,4 @@
-"""The check of one shard: its checksums, its sidecar against tar and images, and what its records are."""
+"""Checks one shard: its checksums, and its sidecar against its tar and its images."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from fastinet.verification.split_counter import SplitCounter
 
 __all__ = ["ShardCheck", "ShardFindings", "check_shard"]
 
-_CHUNK = 64  # images decoded between two looks at whether to go on
-_LISTED = 1000  # problems that are kept of a shard; the others are counted
-# Of each shard at least so many images are scanned to their last bit, evenly spread, and one in _EVERY.
+_CHUNK = 64  # images decoded between two checks of whether to stop
+_LISTED = 1000  # problems of a shard that are kept; the others are only counted
+# One image in _EVERY, and at least _SCANNED of each shard, evenly spread, are scanned to their last bit.
 _SCANNED, _EVERY = 16, 64
 
 
@@ -33,12 +33,13 @@ class ShardCheck:
     """One shard to check.
 
     Attributes:
-        spec: as the core takes a shard.
-        xxh3: of the tar.
-        number: of its first record among all that are verified; ``first`` in its split.
-        classes: of its split.
-        rule: how its split came by its labels.
-        counter: where its records are counted; None: it is only compared with, and not checked.
+        spec: the shard, as the core takes it.
+        xxh3: hash of the tar.
+        number: number of its first record among all splits.
+        first: number of its first record in its split.
+        classes: number of classes of its split.
+        rule: where the labels of its split come from.
+        counter: counts its records; None if the shard is only compared with, and not checked.
     """
 
     spec: tuple[str, str, int, int, int, int]
@@ -52,7 +53,7 @@ class ShardCheck:
 
 @dataclass(frozen=True)
 class ShardFindings:
-    """What the check of a shard found; of its problems, the first are listed."""
+    """The result of the check of a shard, with the first of its problems."""
 
     records: int = 0
     payload_bytes: int = 0
@@ -64,7 +65,7 @@ class ShardFindings:
 
 @dataclass
 class _Problems:
-    """The problems of a shard: some of them, and how many."""
+    """The first problems of a shard, and how many there are."""
 
     listed: list[FastinetError] = field(default_factory=list)
     count: int = 0
@@ -96,7 +97,7 @@ def check_shard(
         if task.counter is not None:
             scanned = _prove(dataset, task, task.counter, prints, decoding, stop, found)
     except FastinetError as error:
-        if str(error) not in map(str, found.listed):  # only compared with, or changed since it was checked
+        if str(error) not in map(str, found.listed):  # unless its check has reported the same
             found.add(error)
     else:
         if decoding and task.counter is not None:
@@ -116,7 +117,7 @@ def _prove(
     stop: threading.Event,
     found: _Problems,
 ) -> int:
-    """Everything that the sidecar says of its records. Returns how many images were scanned."""
+    """Checks everything that the sidecar says about its records. Returns how many images were scanned."""
     sidecar = Sidecar.of(dataset, task.spec)
     labels = sidecar.facts["label"]
     check_keys(sidecar, found.add)
@@ -130,10 +131,10 @@ def _prove(
         if stop.is_set():
             return scanned
         count = min(_CHUNK, len(dataset) - start)
-        false, unsettled = _core.check_images(dataset, start, count, every)
+        wrong, unsettled = _core.check_images(dataset, start, count, every)
         scanned += len(range(-(-start // every) * every, start + count, every))
-        for number, what, expected, there in false:
-            found.add(sidecar.wrong(number, what, expected, there))
+        for number, what, expected, actual in wrong:
+            found.add(sidecar.wrong(number, what, expected, actual))
         for number in unsettled:
             _settle(dataset, sidecar, number, found)
     with_json = 0
@@ -146,12 +147,12 @@ def _prove(
 
 
 def _settle(dataset: _core.ShardedDataset, sidecar: Sidecar, number: int, found: _Problems) -> None:
-    """The recorded size and orientation of an image of which only a decoder can tell them."""
+    """Checks the recorded size and orientation of an image if only a decoder can find them out."""
     record = dataset.record(number)
     record.check_payload()
     verdict = judge(bytes(memoryview(record)))  # type: ignore[arg-type, unused-ignore]  # Buffer before 3.12
     if isinstance(verdict, str):
-        return  # no image: for --decode to say
+        return  # not an image, which --decode reports
     width, height, orientation, _ = verdict
     if (width, height) != (record.width, record.height):
         found.add(sidecar.wrong(number, "image size", f"{width}x{height}", f"{record.width}x{record.height}"))
@@ -178,7 +179,7 @@ def _fingerprint(
                 record.check_payload()
                 thumbnails.append(thumbnail(memoryview(record)))  # type: ignore[arg-type, unused-ignore]
             except FastinetError:
-                continue  # its checksum is wrong, or it is no image: not compared
+                continue  # not compared: its checksum is wrong, or it cannot be decoded
             numbers.append(task.number + number)
         if numbers:
             hashes, telling = hash_thumbnails(np.stack(thumbnails))
@@ -201,7 +202,7 @@ def _label_problems(labels: npt.NDArray[np.int32], task: ShardCheck) -> Iterator
 
 
 def _decode(dataset: _core.ShardedDataset, stop: threading.Event) -> Iterator[FastinetError | None]:
-    """For each image None, or what is wrong with it."""
+    """Decodes each image. Yields its problem, or None."""
     for number in range(len(dataset)):
         if number % _CHUNK == 0 and stop.is_set():
             return
@@ -213,7 +214,7 @@ def _decode(dataset: _core.ShardedDataset, stop: threading.Event) -> Iterator[Fa
             yield DecodeError(f"{where}: {error}", path=record.shard, record=number, key=record.key)
             continue
         except FastinetError:
-            continue  # its checksum is wrong, or the shard is cut short: told already
+            continue  # a wrong checksum or a truncated shard, which has been reported
         expected, found = f"{pixels.shape[1]}x{pixels.shape[0]}", f"{record.width}x{record.height}"
         if record.width and expected != found:
             yield FormatError(

@@ -1,4 +1,4 @@
-"""Counts of one split while its shards are read: classes, and what the file names say."""
+"""Counts the classes and file names of a split while its shards are being read."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ _EXAMPLES = 100
 
 
 class SplitCounter:
-    """Adds up shards from any thread. Takes a byte for each number of the published names, and no more.
+    """Adds up what the shards of a split contain. Thread-safe. Needs a byte for each published image.
 
     Args:
-        split: that is verified.
-        published: what it is compared with; None: nothing.
-        stated: whether the user named that, so that the whole of it must be there, not just the classes that
-            are.
+        split: the split that is verified.
+        published: the published split to compare it with; None for no comparison.
+        stated: whether the user named the published dataset, so that all its classes are expected.
     """
 
     def __init__(self, split: Split, published: PublishedSplit | None, stated: bool) -> None:
@@ -50,7 +49,7 @@ class SplitCounter:
         self._with_json = 0
 
     def _pattern(self) -> re.Pattern[str] | None:
-        """Of names that are numbered without a gap; None where not all of them need be there."""
+        """Returns the pattern of file names that are numbered without gaps; None if not all are expected."""
         published, present = self._published, len(self._split.manifest.classes)
         if not published or not published.names or not (self._stated or present == published.class_count):
             return None
@@ -59,7 +58,7 @@ class SplitCounter:
         )  # Hugging Face adds the WNID
 
     def add(self, first: int, labels: npt.NDArray[np.int32], keys: Sequence[str], with_json: int) -> None:
-        """Counts records that follow each other in the split, from `first` on; so many have annotations."""
+        """Adds consecutive records of the split, from number `first` on; `with_json` have annotations."""
         classes = len(self._synsets)
         known = (labels >= 0) & (labels < classes)
         counts = np.bincount(np.where(known, labels, classes), minlength=classes + 1)
@@ -71,7 +70,7 @@ class SplitCounter:
             self._with_json += with_json
             self._contradicting_count += len(contradicting)
             self._strange_count += len(strange)
-            # The first of the split, whichever shard was the first to be read.
+            # Keep the first ones of the split, in whatever order the shards are read.
             both = sorted(self._contradicting + contradicting, key=lambda image: image.record)
             self._contradicting = both[:_EXAMPLES]
             self._strange = sorted(self._strange + strange)[:_EXAMPLES]
@@ -92,7 +91,7 @@ class SplitCounter:
         return found
 
     def _numbers(self, first: int, names: list[str]) -> tuple[npt.NDArray[np.int64], list[tuple[int, str]]]:
-        """Places among the published names; and the records with a name that is none of them."""
+        """Returns the numbers in names that are published, and the records whose names are not."""
         if self._numbered is None or self._published is None:
             return np.zeros(0, np.int64), []
         numbers, strange = [], []
@@ -106,7 +105,7 @@ class SplitCounter:
         return np.array(numbers, np.int64), strange
 
     def contents(self) -> SplitContents:
-        """What the shards that were added amount to."""
+        """Returns the counts of all shards that were added."""
         classes = self._split.manifest.classes
         counts = self._counts[: len(classes)]
         balance = None
@@ -132,7 +131,7 @@ class SplitCounter:
         )
 
     def problems(self) -> Iterator[FormatError]:
-        """Classes of which the manifest counts other records than there are, if all could be read."""
+        """Yields an error for each wrong count in the manifest, if all records could be read."""
         contents = self._split.manifest
         if self._counts.sum() != contents.records:
             return
@@ -157,11 +156,11 @@ class SplitCounter:
         found = int(self._counts.sum())
         labels = {c.name: label for label, c in enumerate(self._split.manifest.classes)}
         deviating: list[ClassCount] = []
-        if self._counts[:-1].any():  # else it has no labels at all
+        if self._counts[:-1].any():  # otherwise it has no labels at all
             for name, expected in wanted.items():
-                there = int(self._counts[labels[name]]) if name in labels else 0
-                if there != expected:
-                    deviating.append(ClassCount(name, expected, there))
+                count = int(self._counts[labels[name]]) if name in labels else 0
+                if count != expected:
+                    deviating.append(ClassCount(name, expected, count))
         return Comparison(
             published.dataset,
             published.title,
@@ -179,14 +178,14 @@ class SplitCounter:
         )
 
     def _wanted(self, published: PublishedSplit) -> dict[str, int]:
-        """Images of each class as published, by label; empty where that is not known for all of them.
+        """Returns the published number of images of each class, by label; empty if one is not known.
 
-        Classes that the published dataset has and this one has not are wanted where the user stated it.
+        Published classes that this split does not have are included if the user named the dataset.
         """
         wanted: dict[str, int] = {}
         present = [c.name for c in self._split.manifest.classes]
         if published.classes and set(published.classes).isdisjoint(present):
-            return wanted  # they are called by words, or numbered
+            return wanted  # its classes are named by words or numbers
         missing = set(published.classes).difference(present) if self._stated else ()
         for info in (*self._split.manifest.classes, *map(ClassInfo, sorted(missing))):
             images = published.images_of(info)

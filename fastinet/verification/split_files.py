@@ -1,4 +1,4 @@
-"""What lies in a split's folder beside its shards, and what the manifest says, against each other."""
+"""Checks the files beside a split's shards, and the manifest's hierarchy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["split_problems"]
 
 
 def split_problems(split: Split) -> Iterator[FastinetError]:
-    """Of the hierarchy, the attached columns, ``names.json`` and ``report.json``: every fault."""
+    """Yields every problem of the hierarchy, the attached columns, ``names.json`` and ``report.json``."""
     for check in (_of_hierarchy, _of_columns, _of_names, _of_report):
         yield from check(split)
 
@@ -44,7 +44,7 @@ def _of_hierarchy(split: Split) -> Iterator[FastinetError]:
                 FormatError, path, f"synsets[{i}].name", "one that no class or synset has", synset.name
             )
         known.add(synset.name)
-    if not contents.synsets:  # they are optional; then any name may be a node
+    if not contents.synsets:  # synsets are optional; without them, any name may be a node
         return
     for i, edge in enumerate(contents.hierarchy):
         for name in edge:
@@ -78,10 +78,10 @@ def _of_names(split: Split) -> Iterator[FastinetError]:
             continue
         try:
             shard = _core.ShardedDataset([spec])
-            strange = row["others"].keys() - set(shard.keys(0, len(shard)))
+            unknown = row["others"].keys() - set(shard.keys(0, len(shard)))
         except FastinetError:
-            continue  # told where the shard is checked
-        for key in sorted(strange):
+            continue  # reported by the check of the shard
+        for key in sorted(unknown):
             yield wrong(FormatError, path, f"[{number}].others", "keys of the shard's records", key)
 
 

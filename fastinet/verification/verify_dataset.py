@@ -1,4 +1,4 @@
-"""Verification, from the folders to the report: every checksum, what was published, what is there twice."""
+"""START HERE: a verification, from the folders to the report."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ __all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
 DUPLICATES = ("none", "exact", "perceptual")
 FAIL_ON = ("duplicates", "overlap")
 
-# If the bits were random, unrelated images would come as near once in 10**11 pairs: a dozen pairs among the
-# 1.28 million images of ILSVRC-2012. Of 500 ImageNet photographs it finds all copies that were encoded again,
-# resized or made grey, 98% of those brighter by a fifth, and 98, 74 and 38% of those cropped by 1, 2 and 3% a
-# side (``benchmarks/near_copies.py``).
+# If the bits were random, one in 10**11 pairs of unrelated images would be as near: a dozen pairs among the
+# 1.28 million images of ILSVRC-2012. Of copies of 500 ImageNet photographs, this distance finds all that were
+# re-encoded, resized or made grey, 98% of those made brighter by a fifth, and 98, 74 and 38% of those cropped
+# by 1, 2 and 3% on each side (``benchmarks/near_copies.py``).
 DEFAULT_DISTANCE = 6
 
 
@@ -53,45 +53,46 @@ def verify(
     workers: int | None = None,
     progress: bool = False,
 ) -> VerifyReport:
-    """Reads a whole dataset, compares every checksum and fact, in parallel, and says what is in it.
+    """Reads a whole dataset in parallel, checks everything that is recorded about it, and describes it.
 
-    Checked are
+    It checks
 
     - the checksums of each manifest, sidecar, payload and tar, and of the attached columns;
-    - each sidecar against its tar: places, keys, labels (``.cls``) and boxes (``.json``);
-    - each sidecar against its images: format, size, orientation. Of one image in 64, and at least 16 a shard
-      (with `decode`: of all), entry points are compared with a fresh scan, and those whose header does not
-      tell its size are decoded;
-    - the rules of FORMAT.md for keys, boxes, labels and the hierarchy; that no key comes twice in a split
-      that fastinet wrote; counts; ``names.json`` and ``report.json``.
+    - each sidecar against its tar: offsets, keys, labels (``.cls``) and boxes (``.json``);
+    - each sidecar against its images: format, size, orientation. For one image in 64, and at least 16 of each
+      shard (with `decode`: for all images), the entry points are compared with a fresh scan, and images whose
+      size is not in their header are decoded;
+    - the rules of FORMAT.md for keys, boxes, labels and the hierarchy, the counts, ``names.json`` and
+      ``report.json``, and that no key is repeated in a split that fastinet wrote.
 
-    Nothing stops at the first problem.
+    A problem does not stop the verification.
 
-    Reported are the balance of the classes, the differences from the published counts and names where the
-    dataset is a known one, labels that contradict the image's name, and images that are there more than once,
-    within a split or across splits. These are remarks, not problems, unless the arguments say otherwise.
+    The report contains the balance of the classes, differences from the published counts and names if the
+    dataset is a known one, labels that contradict the image's name, and images that occur more than once,
+    within a split or across splits. These are remarks and not problems, unless the arguments say otherwise.
 
-    Memory: 9 bytes a record for keys and for each kind of duplicates, and while they are searched, 16 bytes a
-    record more for exact and about 50 for perceptual ones.
+    Needs 9 bytes of memory a record for the keys and for each kind of duplicates, and during the search 16
+    bytes a record more for exact and about 50 for perceptual duplicates.
 
     Args:
-        path: a split's folder, or a folder of splits: then all of them.
-        decode: also decode every image fully, and compare all its entry points.
-        expect: name of the published dataset (``fastinet.published.names()``) of which each split must be the
-            whole: every difference in counts and names, and every contradicting label, is then a problem.
-        duplicates: "exact": images with the same bytes; "perceptual": also those that look the same, which
-            decodes every image at a reduced size; "none": neither.
-        distance: how many of the 64 bits of two images' perceptual hashes may differ, 0 to 16; None: 6.
-        against: another dataset (a split or several), which is not checked but compared with: images that are
-            also there count as overlap.
-        fail_on: "overlap": an image with the same bytes in two splits is a problem; "duplicates": also within
-            a split. Perceptual candidates never are.
-        workers: shards checked at a time; None: as many as there are CPUs.
+        path: the folder of a split, or a folder of splits, which are then all verified.
+        decode: also decode every image fully, and compare the entry points of every image.
+        expect: name of a published dataset (``fastinet.imagenet.published.names()``). Each split must be the
+            whole split of this dataset: every difference in counts and names, and every contradicting label,
+            is a problem.
+        duplicates: "exact" searches images with the same bytes; "perceptual" also images that look the same,
+            which decodes every image at a reduced size; "none" does not search.
+        distance: how many of the 64 bits of two perceptual hashes may differ, 0 to 16; None stands for 6.
+        against: another dataset, of one split or several. It is not verified. Images that occur in both
+            datasets count as overlap.
+        fail_on: "overlap" makes images with the same bytes in different splits a problem; "duplicates" also
+            those within a split. Perceptual duplicates are never a problem.
+        workers: number of shards checked at the same time; None: the number of CPUs.
         progress: show progress on stderr.
 
     Raises:
         MissingFileError: there is no dataset at `path` or `against`. Everything else is in the report.
-        ArgumentError: the arguments contradict each other, or none of the splits is one of `expect`.
+        ArgumentError: the arguments contradict each other, or `expect` has none of the splits.
     """
     _check_arguments(duplicates, distance, against, fail_on, workers)
     known = None if expect is None else published.find(expect)
@@ -165,16 +166,16 @@ def _check_arguments(
         raise ArgumentError(f"workers must be at least 1, not {workers}")
     if duplicates not in DUPLICATES:
         raise ArgumentError(f"duplicates must be one of {', '.join(DUPLICATES)}, not {duplicates!r}")
-    strange = sorted(set(fail_on) - set(FAIL_ON))
-    if strange:
-        raise ArgumentError(f"fail_on takes {' and '.join(FAIL_ON)}, not {strange[0]!r}")
+    unknown = sorted(set(fail_on) - set(FAIL_ON))
+    if unknown:
+        raise ArgumentError(f"fail_on takes {' and '.join(FAIL_ON)}, not {unknown[0]!r}")
     if distance is not None and duplicates != "perceptual":
-        raise ArgumentError(f"distance is of perceptual duplicates, and {duplicates!r} are asked for")
+        raise ArgumentError(f"distance needs duplicates='perceptual', not {duplicates!r}")
     if distance is not None and not 0 <= distance <= MAX_DISTANCE:
         raise ArgumentError(f"distance must be 0 to {MAX_DISTANCE} bits, not {distance}")
     if duplicates == "none" and (fail_on or against is not None):
         what = "against" if against is not None else "fail_on"
-        raise ArgumentError(f"{what} needs duplicates to be looked for")
+        raise ArgumentError(f"{what} needs duplicates='exact' or 'perceptual', not 'none'")
 
 
 def _folders(root: Path) -> list[Path]:
@@ -197,13 +198,11 @@ def _read(
 def _refuse_shared(folders: Sequence[Path], others: Sequence[Path]) -> None:
     shared = {folder.resolve() for folder in folders} & {folder.resolve() for folder in others}
     if shared:
-        raise ArgumentError(
-            f"{min(shared)}: is verified itself, and cannot be compared with itself", path=str(min(shared))
-        )
+        raise ArgumentError(f"{min(shared)}: cannot be compared with itself", path=str(min(shared)))
 
 
 def _tasks(records: Records, counters: Sequence[SplitCounter]) -> Iterator[ShardCheck]:
-    """The shards of all splits; the first splits have a counter, those to compare with have none."""
+    """Yields the shards of all splits. Splits that are only compared with have no counter."""
     specs = iter(records.specs)
     number = 0
     for split, counter in zip_longest(records.splits, counters):
@@ -220,13 +219,13 @@ def _check(
     stop = threading.Event()
     total = sum(task.spec[2] for task in tasks)
     with (
-        meter("verifying", total, progress) as shown,
+        meter("verifying", total, progress) as progress_meter,
         ThreadPoolExecutor(workers, thread_name_prefix="fastinet-verify") as pool,
     ):
 
         def work(task: ShardCheck) -> ShardFindings:
             result = check_shard(task, decoding, prints, stop)
-            shown.advance(task.spec[2], result.payload_bytes)
+            progress_meter.advance(task.spec[2], result.payload_bytes)
             return result
 
         try:

@@ -69,7 +69,7 @@ def test_the_hierarchy_is_a_graph_in_which_a_node_may_have_several_parents(datas
 
 
 def test_a_hierarchy_that_leads_back_to_itself_is_refused() -> None:
-    with pytest.raises(errors.ArgumentError, match="the edges through b form a circle"):
+    with pytest.raises(errors.ArgumentError, match="the edges through b form a cycle"):
         Hierarchy([("a", "b"), ("b", "c"), ("c", "b")])
 
 

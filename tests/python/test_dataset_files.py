@@ -334,7 +334,7 @@ def test_a_circle_in_the_hierarchy_is_a_format_error_of_the_manifest(folder: Pat
     told["hierarchy"].append([child, parent])
     write_manifest(folder / "dataset.json", told)
     with pytest.raises(
-        errors.FormatError, match=r"dataset\.json: hierarchy: the edges through .* form a circle"
+        errors.FormatError, match=r"dataset\.json: hierarchy: the edges through .* form a cycle"
     ):
         _ = Dataset(folder).hierarchy
 

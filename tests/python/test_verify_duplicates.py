@@ -64,7 +64,7 @@ def test_duplicates_are_problems_only_where_the_user_says_so(two_splits: Path) -
     both = fastinet.verify(two_splits, fail_on=["duplicates"]).problems
     assert [str(p) for p in both] == [
         str(overlap[0]),
-        f"{two_splits}: 1 images are more than once in a split: train/b1 = train/b2",
+        f"{two_splits}: 1 images occur more than once in a split: train/b1 = train/b2",
     ]
     assert fastinet.verify(two_splits / "train", fail_on=["overlap"]).ok
     assert not fastinet.verify(two_splits / "train", fail_on=["duplicates"]).ok
@@ -80,7 +80,7 @@ def test_another_dataset_is_compared_with_but_not_searched_itself(two_splits: Pa
     assert (report.exact.groups, report.exact.overlaps, report.exact.compared) == (3, 1, 9)
     assert "in more than one split: train/c" in str(report.problems[0])
     assert [split.name for split in report.contents] == ["train"]
-    with pytest.raises(errors.ArgumentError, match="is verified itself"):
+    with pytest.raises(errors.ArgumentError, match="cannot be compared with itself"):
         fastinet.verify(two_splits, against=two_splits / "val")
     with pytest.raises(errors.MissingFileError, match=r"no dataset\.json"):
         fastinet.verify(two_splits, against=tmp_path / "gone")
@@ -132,11 +132,17 @@ def test_without_the_search_for_duplicates_there_is_no_report_of_them(two_splits
     ("arguments", "message"),
     [
         ({"duplicates": "some"}, "duplicates must be one of none, exact, perceptual, not 'some'"),
-        ({"distance": 3}, "distance is of perceptual duplicates, and 'exact' are asked for"),
+        ({"distance": 3}, "distance needs duplicates='perceptual', not 'exact'"),
         ({"duplicates": "perceptual", "distance": 17}, "distance must be 0 to 16 bits, not 17"),
         ({"fail_on": ["anything"]}, "fail_on takes duplicates and overlap, not 'anything'"),
-        ({"fail_on": ["overlap"], "duplicates": "none"}, "fail_on needs duplicates to be looked for"),
-        ({"against": "x", "duplicates": "none"}, "against needs duplicates to be looked for"),
+        (
+            {"fail_on": ["overlap"], "duplicates": "none"},
+            "fail_on needs duplicates='exact' or 'perceptual'",
+        ),
+        (
+            {"against": "x", "duplicates": "none"},
+            "against needs duplicates='exact' or 'perceptual'",
+        ),
     ],
 )
 def test_arguments_that_contradict_each_other_are_refused(

@@ -122,11 +122,11 @@ def test_each_difference_from_a_dataset_that_the_user_named_is_a_problem(faulty:
     texts = [str(problem).removeprefix(f"{faulty}: ILSVRC-2012, val: ") for problem in report.problems]
     counts = {0: 52, 6: 49, 10: 51, 998: 49, 999: 49}
     assert texts == [
-        "5 classes have not as many images as published: "
+        "5 classes do not have as many images as published: "
         + ", ".join(f"{ILSVRC[label]} has {count} of 50" for label, count in counts.items()),
         f"3 images are missing: {VAL.format(7)}, {VAL.format(49_999)}, {VAL.format(50_000)}",
         f"1 images are repeated: {VAL.format(11)}",
-        f"2 names are not of this split: {VAL.format(50_001)}, cat",
+        f"2 names do not belong to this split: {VAL.format(50_001)}, cat",
     ]
 
 
