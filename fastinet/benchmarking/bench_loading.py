@@ -1,4 +1,4 @@
-"""How fast a dataset loads on this machine: after a warm-up, wall and CPU time, repeated."""
+"""START HERE: measures how fast a dataset loads: wall and CPU time after a warm-up, repeated."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Work = Literal["train", "eval"]
 
 @dataclass(frozen=True)
 class BenchResult:
-    """One number of threads.
+    """The measurement for one number of threads.
 
     Attributes:
-        threads: that decode.
-        images: in each repeat.
-        images_per_second: median over the repeats.
-        cpu_seconds: of the whole process per 1000 images, user and system; the least of the repeats.
-        megabytes_per_second: of encoded images, at that rate.
+        threads: number of decoding threads.
+        images: number of images in each repeat.
+        images_per_second: median of the repeats.
+        cpu_seconds: user and system time of the whole process per 1000 images, the least of the repeats.
+        megabytes_per_second: megabytes of encoded images, at that rate.
     """
 
     threads: int
@@ -48,14 +48,14 @@ class BenchResult:
 
 @dataclass(frozen=True)
 class BenchReport(Report):
-    """What :func:`bench` measured, and of what.
+    """The report of :func:`bench`. ``rich`` prints it, and ``write_html`` writes it as a page.
 
     Attributes:
-        path: the split's folder.
+        path: folder of the split.
         work: "train" or "eval".
-        records: images in an epoch.
-        batch_size, size, dtype, layout, seconds, repeats, classes: as they were given.
-        machine: its CPU and system, the versions of what ran, and when.
+        records: number of images in an epoch.
+        batch_size, size, dtype, layout, seconds, repeats, classes: the arguments of :func:`bench`.
+        machine: the CPU, the system, versions, and the time of the measurement.
         results: one for each number of threads.
     """
 
@@ -76,7 +76,7 @@ class BenchReport(Report):
 
     @property
     def command(self) -> str:
-        """The command line that measures the same."""
+        """The command line that repeats the measurement."""
         words = ["fastinet", "bench", self.path, "--work", self.work]
         for result in self.results:
             words += ["--threads", str(result.threads)]
@@ -87,7 +87,7 @@ class BenchReport(Report):
         return shlex.join(words)
 
     def write_html(self, file: str | os.PathLike[str]) -> None:
-        """Writes the figures as one self-contained page with charts.
+        """Writes a self-contained HTML page with charts.
 
         Raises:
             UnsupportedError: Jinja2 is not installed (``pip install 'fastinet[html]'``).
@@ -96,7 +96,7 @@ class BenchReport(Report):
         self._view().write_page(self, file)
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for ``json.dump``."""
+        """Returns the whole report in the types of JSON."""
         return asdict(self)
 
 
@@ -113,25 +113,25 @@ def bench(
     repeats: int = 3,
     classes: Sequence[str | int] | None = None,
 ) -> BenchReport:
-    """Loads batches as a training loop would, does nothing with them, and measures.
+    """Loads batches as a training loop would, discards them, and measures the time.
 
-    Each number of threads gets a warm-up of one epoch or ``seconds``, whichever is shorter, which also fills
-    the page cache; then ``repeats`` runs of at least ``seconds`` each, over as many epochs as that takes.
+    For each number of threads there is a warm-up of one epoch or `seconds`, whichever is shorter, which also
+    fills the page cache. Then follow `repeats` runs of at least `seconds` each, over whole epochs.
 
     Args:
-        path: a split's folder.
-        work: "train": RandomResizedCrop(size), RandomHorizontalFlip, Normalize, shuffled. "eval":
-            Resize(size * 256 // 224), CenterCrop(size), Normalize, in order.
-        threads: numbers of decoding threads to measure; None: 1, 2, 4, ... up to the CPUs.
-        batch_size: of the batches, as are ``dtype`` and ``layout``.
-        size: of the square images.
+        path: folder of the split.
+        work: "train" stands for RandomResizedCrop(size), RandomHorizontalFlip and Normalize, shuffled;
+            "eval" for Resize(size * 256 // 224), CenterCrop(size) and Normalize, in order.
+        threads: numbers of decoding threads to measure; None: 1, 2, 4, ... up to the number of CPUs.
+        batch_size, dtype, layout: of the batches, as for :class:`fastinet.Loader`.
+        size: side of the square images, in pixels.
         seconds: least duration of a run.
-        repeats: runs for each number of threads.
-        classes: load only these, as :class:`fastinet.Loader` takes them.
+        repeats: number of runs for each number of threads.
+        classes: load only these classes, as for :class:`fastinet.Loader`.
 
     Raises:
-        ArgumentError: an argument out of its range.
-        MissingFileError, FormatError: as :class:`fastinet.Dataset`.
+        ArgumentError: an argument is out of its range.
+        MissingFileError, FormatError: as for :class:`fastinet.Dataset`.
     """
     if work not in ("train", "eval"):
         raise ArgumentError(f"work must be 'train' or 'eval', not {work!r}")

@@ -1,10 +1,10 @@
-"""What a dataset holds: the facts, the terminal's view of them, and a page to look at.
+"""Describes a dataset in numbers. Start at ``inspect_dataset.py``.
 
-``gather.py`` reads sidecars and manifest into the numbers of ``facts.py``; ``terminal.py`` and ``page.py``
-show them.
+``inspect_dataset.py`` reads the manifest and the sidecars into the report of ``facts.py``, which
+:mod:`fastinet.views.inspection` displays.
 """
 
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
-from fastinet.inspection.gather import inspect
+from fastinet.inspection.inspect_dataset import inspect
 
 __all__ = ["BoxFacts", "ColumnFacts", "Inspection", "Oddity", "SplitFacts", "inspect"]

@@ -1,4 +1,4 @@
-"""Distributions of millions of numbers in memory that does not grow with them, added to chunk by chunk."""
+"""Distributions of millions of numbers in bounded memory. Numbers are added chunk by chunk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Ints = npt.NDArray[np.int64]
 
 
 class Distribution:
-    """Counts of integers from 0 to 2**31: exact below 16384, in buckets 0.012% wide above.
+    """Counts integers from 0 to 2**31: exactly below 16384, and in buckets 0.012% wide above.
 
-    Values are kept to their 14 leading bits, as HdrHistogram does (hdrhistogram.org). Smallest, largest and
-    sum are exact.
+    Like HdrHistogram (hdrhistogram.org), it keeps the 14 leading bits of a value. Minimum, maximum and sum
+    are exact.
     """
 
     _BITS = 14
@@ -30,7 +30,7 @@ class Distribution:
         self.maximum = 0
 
     def add(self, values: npt.NDArray[np.generic]) -> None:
-        """Counts these integers, 0 to 2**31."""
+        """Counts these integers, each 0 to 2**31."""
         v = values.astype(np.int64, copy=False)
         if not len(v):
             return
@@ -44,18 +44,18 @@ class Distribution:
 
     @property
     def mean(self) -> float:
-        """Of all values; 0 where there are none."""
+        """The mean of all values; 0 if there are none."""
         return self.total / self.count if self.count else 0.0
 
     def quantile(self, q: float) -> int:
-        """The smallest value that a share `q` of the values does not exceed; 0 where there are none."""
+        """Returns the least value that a share `q` of the values does not exceed; 0 if there are none."""
         if not self.count:
             return 0
         place = int(np.searchsorted(np.cumsum(self._counts), max(1, int(np.ceil(q * self.count)))))
         return int(min(max(self._lowest(np.array([place]))[0], self.minimum), self.maximum))
 
     def histogram(self, edges: npt.NDArray[np.float64]) -> Ints:
-        """How many values lie in each [edges[i], edges[i + 1]); those outside are left out."""
+        """Returns how many values are in each [edges[i], edges[i + 1]). Leaves out values outside."""
         used = np.flatnonzero(self._counts)
         bins = np.searchsorted(edges, self._lowest(used), side="right") - 1
         inside = (bins >= 0) & (bins < len(edges) - 1)
@@ -64,17 +64,20 @@ class Distribution:
         return counts
 
     def _lowest(self, places: npt.NDArray[np.int64]) -> Ints:
-        """The least value of each bucket."""
+        """Returns the least value of each bucket."""
         shift = np.maximum(places // self._HALF - 1, 0)
         lowest: Ints = (places - shift * self._HALF) << shift
         return lowest
 
 
 class AspectRatios:
-    """Width by height on a logarithmic scale: 16 bins an octave, 1:8 to 8:1, the last with what is beyond.
+    """Histogram of width by height on a logarithmic scale: 16 bins an octave, from 1:8 to 8:1.
+
+    The first and last bin also count the images beyond.
 
     Attributes:
-        counts: int64, of each bin; bin i is centred at 2 ** ((i - 48) / 16).
+        counts: int64 of shape (97,); bin i is centred at 2 ** ((i - 48) / 16).
+        wide, square, tall: number of images of each kind.
     """
 
     PER_OCTAVE = 16
@@ -87,7 +90,7 @@ class AspectRatios:
         self.tall = 0
 
     def add(self, widths: npt.NDArray[np.int32], heights: npt.NDArray[np.int32]) -> None:
-        """Counts these images; no side is 0."""
+        """Counts these images. No side may be 0."""
         octaves = np.log2(widths / heights)
         middle = self.OCTAVES * self.PER_OCTAVE
         bins = np.clip(np.rint(octaves * self.PER_OCTAVE).astype(np.int64) + middle, 0, 2 * middle)
@@ -98,10 +101,10 @@ class AspectRatios:
 
 
 class SizeGrid:
-    """Images by width and height, both on a logarithmic scale: 8 bins an octave, from 1 to 2**24 pixels.
+    """Histogram of width and height on logarithmic scales: 8 bins an octave, from 1 to 2**24 pixels.
 
     Attributes:
-        counts: int64 of shape (bins of height, bins of width); bin i holds sides from 2 ** (i / 8) on.
+        counts: int64 of shape (BINS, BINS), by height and width; bin i begins at 2 ** (i / 8) pixels.
     """
 
     PER_OCTAVE = 8
@@ -111,7 +114,7 @@ class SizeGrid:
         self.counts: Ints = np.zeros((self.BINS, self.BINS), np.int64)
 
     def add(self, widths: npt.NDArray[np.int32], heights: npt.NDArray[np.int32]) -> None:
-        """Counts these images; no side is 0."""
+        """Counts these images. No side may be 0."""
         x, y = self._bins(widths), self._bins(heights)
         found = np.bincount(y * self.BINS + x, minlength=self.BINS**2)
         self.counts += found.reshape(self.BINS, self.BINS)
@@ -123,7 +126,7 @@ class SizeGrid:
 
 @dataclass(frozen=True)
 class CommonSize:
-    """`count` images of `width` by `height`; at least so many where ``CommonSizes.missed`` is not 0."""
+    """`count` images of `width` by `height`; at least `count` if ``CommonSizes.missed`` is not 0."""
 
     width: int
     height: int
@@ -134,7 +137,7 @@ class CommonSizes:
     """The most frequent pairs of width and height, by lossy counting (Manku and Motwani, VLDB 2002).
 
     Attributes:
-        missed: no count is too low by more than this; 0, and all exact, up to 65536 different sizes.
+        missed: the most by which a count is too low; 0 if there are at most 65536 different sizes.
     """
 
     CAPACITY = 1 << 16
@@ -157,7 +160,7 @@ class CommonSizes:
         self._sizes, self._counts = merged, total
 
     def most(self, count: int) -> list[CommonSize]:
-        """The most frequent ones, in descending order."""
+        """Returns the most frequent sizes, in descending order."""
         order = np.lexsort((self._sizes, -self._counts))[:count]
         return [
             CommonSize(size >> 24, size & (1 << 24) - 1, n)

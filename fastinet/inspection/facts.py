@@ -1,4 +1,4 @@
-"""The numbers that describe a dataset."""
+"""The report of an inspection: numbers that describe a dataset."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ QUANTILES = {"1%": 0.01, "25%": 0.25, "median": 0.5, "75%": 0.75, "99%": 0.99}
 
 @dataclass(frozen=True)
 class Oddity:
-    """Something that is true of some images and not of the usual ones.
+    """A property of images that are unusual.
 
     Attributes:
         name: "gray", "EXIF-rotated", ...
         meaning: why it matters, in a sentence.
-        count: images.
-        examples: numbers of a few of them, ascending.
-        keys: keys of a few of them, where only these are known.
+        count: number of images.
+        examples: record numbers of a few of them, ascending.
+        keys: keys of a few of them, if only these are known.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Oddity:
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """An attached column: `kind` as FORMAT.md has it, `dtype` and `shape` of its values, `bytes` on disk."""
+    """An attached column: its `kind` by FORMAT.md, `dtype` and `shape` of its values, `bytes` on disk."""
 
     name: str
     kind: str
@@ -53,19 +53,19 @@ class ColumnFacts:
 
 @dataclass(frozen=True, eq=False)
 class BoxFacts:
-    """Bounding boxes.
+    """Bounding boxes of a split.
 
     Attributes:
-        images: that have boxes.
-        boxes: in all.
-        per_image: boxes of each image that has some.
-        areas: int64 of shape (20,): boxes by their share of the image's area, in steps of 5%.
-        coverage: float64 of shape (32, 32), rows from the top: share of the boxes that cover this part of
-            their image.
+        images: number of images with boxes.
+        boxes: number of boxes.
+        per_image: distribution of the number of boxes of each image that has any.
+        areas: int64 of shape (20,), boxes by their share of the image's area, in steps of 5%.
+        coverage: float64 of shape (32, 32), 0 to 1, rows from the top: share of the boxes that cover each
+            part of their image.
         flags: number of boxes that are "difficult", "truncated" or "occluded".
-        unlabelled: boxes of no class of the dataset.
-        unmeasured: boxes left out of `areas` and `coverage`, because neither annotation nor image has a size.
-        examples: numbers of a few images with boxes, ascending.
+        unlabelled: number of boxes without a class of the dataset.
+        unmeasured: number of boxes left out of `areas` and `coverage`, because no size of the image is known.
+        examples: record numbers of a few images with boxes, ascending.
     """
 
     images: int
@@ -81,28 +81,30 @@ class BoxFacts:
 
 @dataclass(frozen=True, eq=False)
 class SplitFacts:
-    """One split. Sizes are those of the stored images, before their EXIF orientation.
+    """One split. Sizes are those of the stored images, without applying their EXIF orientation.
 
     Attributes:
-        dataset: the split, open.
-        records: images.
-        class_counts: int64, images of each class.
-        unlabelled: images without a label.
-        shards: how many; ``tar_bytes`` of the tars, ``index_bytes`` of the sidecars.
+        dataset: the split.
+        records: number of images.
+        class_counts: int64 of shape (classes,), number of images of each class.
+        unlabelled: number of images without a label.
+        shards: number of shards.
+        tar_bytes, index_bytes: bytes of all tars, and of all sidecars.
         shard_records: fewest and most records of a shard.
-        widths, heights, payload_bytes: of the images; sides only of those whose size is known.
-        aspects, size_grid, common_sizes: of the same images.
-        unknown_size: images whose size the sidecars do not know.
-        formats: images by format ("JPEG", ...; "unknown").
-        with_entry_points: images that can be decoded from the middle.
-        entry_points_bytes: what that costs.
-        oddities: the most frequent first.
-        bad: (file, reason) of files that the conversion left out or kept though they are no images; None:
-            the split has no ``report.json``.
-        notes: what the conversion had to say of its source.
+        widths, heights: distributions of the sides of the images whose size is known.
+        payload_bytes: distribution of the bytes of the encoded images.
+        aspects, size_grid, common_sizes: of the images whose size is known.
+        unknown_size: number of images whose size is not in the sidecars.
+        formats: number of images by format ("JPEG", ...; "unknown").
+        with_entry_points: number of images with entry points, which decoding can start from.
+        entry_points_bytes: bytes of all entry points.
+        oddities: properties of unusual images, the most frequent first.
+        bad: (file, reason) of files that are not images, which the conversion left out or kept; None if the
+            split has no ``report.json``.
+        notes: remarks of the conversion about its source.
         box_problems: (file, reason) of boxes that were dropped or clipped.
-        boxes: None where there are none.
-        columns: what is attached.
+        boxes: bounding boxes; None if there are none.
+        columns: the attached columns.
     """
 
     dataset: Dataset
@@ -132,30 +134,30 @@ class SplitFacts:
 
     @property
     def split(self) -> str:
-        """Its name."""
+        """Name of the split."""
         return self.dataset.split
 
     @property
     def path(self) -> Path:
-        """Its folder."""
+        """Folder of the split."""
         return self.dataset.path
 
     @property
     def classes(self) -> tuple[ClassInfo, ...]:
-        """By label."""
+        """The classes, in label order."""
         return self.dataset.classes
 
     @property
     def created_by(self) -> Mapping[str, Any]:
-        """How it was made, as the manifest says."""
+        """How the split was made, from the manifest."""
         return self.dataset.manifest.created_by
 
     def classes_by_count(self) -> npt.NDArray[np.int64]:
-        """Labels, those with most images first; ties in label order."""
+        """Returns the labels by descending number of images, and equal ones in label order."""
         return np.argsort(-self.class_counts, kind="stable")
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, for ``json.dump``."""
+        """Returns the numbers in the types of JSON."""
         counts = self.class_counts
         return {
             "path": str(self.path),
@@ -197,12 +199,12 @@ class SplitFacts:
 
 @dataclass(frozen=True, eq=False)
 class Inspection(Report):
-    """What :func:`fastinet.inspect` found. ``rich`` prints it; ``write_html`` makes a page of it.
+    """The report of :func:`fastinet.inspect`. ``rich`` prints it, and ``write_html`` writes it as a page.
 
     Attributes:
-        path: as it was given.
-        seed: of the choice of examples.
-        splits: by name.
+        path: the dataset, as it was given.
+        seed: seed of the choice of examples.
+        splits: the splits by name.
     """
 
     view: ClassVar[str] = "inspection"
@@ -212,23 +214,23 @@ class Inspection(Report):
     splits: Mapping[str, SplitFacts]
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers, for ``json.dump``."""
+        """Returns the numbers in the types of JSON."""
         return {"path": str(self.path), "splits": {n: s.to_json() for n, s in self.splits.items()}}
 
     def write_html(
         self, file: str | os.PathLike[str], *, images: int = 1000, progress: bool = False
     ) -> list[tuple[str, str]]:
-        """Writes one self-contained page: no other files, no network, no scripts from elsewhere.
+        """Writes a self-contained HTML page, which loads no other files and nothing from the network.
 
-        The same dataset, seed and `images` give the same page, byte for byte, with the same Pillow.
+        The same dataset, seed, `images` and version of Pillow give the same page, byte for byte.
 
         Args:
-            file: to write; replaced when it is there, in one step.
-            images: at most so many samples of the classes, about 4 KB each.
+            file: the file to write. An existing file is replaced atomically.
+            images: most sample images of the classes, about 4 KB each.
             progress: show progress on stderr.
 
         Returns:
-            (key, reason) of samples that cannot be read or decoded; the page shows the reason in their place.
+            (key, reason) of samples that cannot be read or decoded. The page shows the reason instead.
 
         Raises:
             UnsupportedError: Jinja2 is not installed (``pip install 'fastinet[html]'``).

@@ -1,4 +1,4 @@
-"""What is out of the ordinary about images, from the sidecars and from what the conversion wrote down."""
+"""Unusual images, from the sidecars and from the conversion's report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 Facts = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
 
-# What sidecars tell, as a mask over their facts.
+# Properties that sidecars record: from their facts to a mask.
 KINDS: Mapping[str, Callable[[Facts], Mask]] = {
     "not JPEG": lambda f: (f["format"] != JPEG) & (f["format"] != 0),
     "no known format": lambda f: f["format"] == 0,
@@ -50,8 +50,8 @@ KINDS: Mapping[str, Callable[[Facts], Mask]] = {
     "without a label": lambda f: f["label"] < 0,
 }
 
-# The conversion's remarks, of which those that sidecars tell, too, are left to them.
-_TOLD_BY_SIDECARS = {
+# Remarks of the conversion that are left out, because the sidecars record the same.
+_IN_SIDECARS = {
     "EXIF-rotated",
     "under 32 px",
     "neither JPEG nor another common format",
@@ -64,85 +64,88 @@ _TOLD_BY_SIDECARS = {
 }
 
 MEANINGS = {
-    "not JPEG": "Another format, whatever the file's name says. Pillow decodes these, at its speed.",
-    "no known format": "Bytes that begin like no common image format.",
+    "not JPEG": "Another format, whatever the file's extension is. Pillow decodes these, at its speed.",
+    "no known format": "Files that do not begin like any common image format.",
     "size not known": "No decoder accepted these files when they were converted or indexed.",
-    "EXIF-rotated": "Stored turned or mirrored. torchvision trains on them as stored, and so does fastinet.",
-    "JPEG without entry points": "Decoded from the first row on: progressive, CMYK or unusual files, or a "
-    "conversion that was told to leave entry points out.",
+    "EXIF-rotated": "Stored rotated or mirrored. torchvision trains on them as stored, and so does fastinet.",
+    "JPEG without entry points": "Always decoded from the first row: progressive, CMYK or unusual files, or "
+    "a conversion without entry points.",
     "under 32 px": "A side is shorter than 32 pixels.",
     "without a label": "Loaders give these the label -1.",
-    "misnamed": "The file's extension promises another format than its bytes are.",
+    "misnamed": "The file has the extension of another format.",
     "gray": "One channel; decoding repeats it into red, green and blue.",
     "CMYK": "Four channels for printing; decoding converts them to RGB as Pillow does.",
-    "progressive": "Stored in several passes, which must all be read before the first pixel is final.",
-    "irregular JPEG": "Junk or odd headers that Pillow, as arbiter, still reads.",
-    "JPEG without an end-of-image marker": "Its last bytes are missing; Pillow reads it all the same.",
-    "broken EXIF": "Metadata that cannot be parsed; the image then counts as not turned, as for torchvision.",
-    "several EXIF segments": "Pillow, as arbiter, said whether the image is turned.",
+    "progressive": "Stored in several passes, all of which must be read before the first pixel is final.",
+    "irregular JPEG": "Junk bytes or unusual headers. Pillow still decodes these, and decides their pixels.",
+    "JPEG without an end-of-image marker": "The last bytes are missing. Pillow still decodes these files.",
+    "broken EXIF": "Metadata that cannot be parsed. As in torchvision, the image counts as not rotated.",
+    "several EXIF segments": "Pillow decided whether the image is rotated.",
 }
 _NORMALISED = "normalised to RGB JPEG"
 
 
 def meaning_of(remark: str) -> str:
-    """What a conversion's remark means, in a sentence; "" where the remark says it all."""
+    """Returns what a conversion's remark means, in a sentence; "" if the remark needs no explanation."""
     if remark.endswith(_NORMALISED):
-        return "Not the source's bytes: the conversion was asked to make such files RGB JPEGs."
+        return "Not the source's bytes: the conversion turned such files into RGB JPEGs, as requested."
     return MEANINGS.get(remark.partition(":")[0], "")
 
 
 def read_report(folder: Path) -> SplitReport | None:
-    """What the conversion wrote down; None for a split that was not converted, or without that file.
+    """Returns the conversion's report; None if the split has none, for example because it was indexed.
 
     Raises:
-        FormatError: the file is not such a report.
+        FormatError: the file is malformed.
     """
     path = folder / REPORT
-    return _spared(lambda: SplitReport.from_json(read_json(path), str(path)) if is_there(path) else None)
+    return _optional(lambda: SplitReport.from_json(read_json(path), str(path)) if is_there(path) else None)
 
 
 def remarks_of(report: SplitReport) -> dict[str, int]:
-    """The remarks that only the report tells, with their counts."""
-    return {kind: count for kind, count in report.remarks.items() if kind not in _TOLD_BY_SIDECARS and count}
+    """Returns the counts of the remarks that are in the report only."""
+    return {kind: count for kind, count in report.remarks.items() if kind not in _IN_SIDECARS and count}
 
 
 class FileNames:
-    """Which records had file names that promise another format than they have, by ``names.json``."""
+    """The source's file names, from ``names.json``, whose extensions may contradict the format."""
 
     def __init__(self, folder: Path, shard_ends: npt.NDArray[np.int64]) -> None:
-        """`shard_ends`: number of records up to and with each shard.
+        """Reads the names. `shard_ends` are the numbers of records up to and including each shard.
 
         Raises:
             FormatError: ``names.json`` is malformed or of another number of shards.
         """
         self._ends = shard_ends
-        told = _spared(lambda: read_names(folder, len(shard_ends)))
-        self.known = told is not None
-        self._others: Sequence[Mapping[str, str]] = [shard["others"] for shard in told or ()]
-        self._usual = np.array([_promised(shard["extension"]) for shard in told or ()], np.int64)
+        names = _optional(lambda: read_names(folder, len(shard_ends)))
+        self.known = names is not None
+        self._others: Sequence[Mapping[str, str]] = [shard["others"] for shard in names or ()]
+        self._usual = np.array([_format_of_name(shard["extension"]) for shard in names or ()], np.int64)
 
     def misnamed(self, first: int, formats: npt.NDArray[np.uint8], core: _core.ShardedDataset) -> Mask:
-        """Of the records from `first` on with these formats, those whose names promise another one."""
+        """Returns a mask of the records from `first` on whose names have the extension of another format.
+
+        `formats` are their actual formats.
+        """
         if not self.known or not len(formats):
             return np.zeros(len(formats), np.bool_)
         shards = np.searchsorted(self._ends, np.arange(first, first + len(formats)), side="right")
-        promised = self._usual[shards]
+        expected = self._usual[shards]
         if any(self._others[shard] for shard in range(shards[0], shards[-1] + 1)):
             for place, key in enumerate(core.keys(first, len(formats))):
                 name = self._others[shards[place]].get(key)
                 if name is not None:
-                    promised[place] = _promised(name)
-        wrong: Mask = (promised != 0) & (formats != 0) & (promised != formats)
+                    expected[place] = _format_of_name(name)
+        wrong: Mask = (expected != 0) & (formats != 0) & (expected != formats)
         return wrong
 
 
-def _promised(name: str) -> int:
-    """The number of the format that a file name's extension stands for; 0: none."""
+def _format_of_name(name: str) -> int:
+    """Returns the number of the format that a file name's extension stands for; 0 if there is none."""
     return _SUFFIXES.get(name.rpartition(".")[2].lower(), 0)
 
 
-def _spared(read: Callable[[], T]) -> T:
-    """What `read` gives; its errors say that inspecting does without the file."""
+def _optional(read: Callable[[], T]) -> T:
+    """Calls `read`. Adds to its errors that the file is optional."""
     try:
         return read()
     except FormatError as e:

@@ -1,4 +1,4 @@
-"""A few records of each group, chosen at random by a seed, in one pass and in bounded memory."""
+"""Chooses a few random records of each group in one pass and in bounded memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Choice", "priorities"]
 
 
 def priorities(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint64]:
-    """A random rank for each number, a pure function of number and seed: SplitMix64's output function."""
+    """Returns a random rank for each number, a pure function of number and seed (SplitMix64's)."""
     with np.errstate(over="ignore"):
         z = numbers.astype(np.uint64) + np.uint64((seed * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15) % 2**64)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -19,7 +19,7 @@ def priorities(numbers: npt.NDArray[np.int64], seed: int) -> npt.NDArray[np.uint
 
 
 class Choice:
-    """Keeps the `size` records of each group that rank first; the order of the offers does not matter."""
+    """Keeps the `size` records of each group that rank first, in whatever order they are offered."""
 
     def __init__(self, size: int, seed: int) -> None:
         self._size = size
@@ -28,7 +28,7 @@ class Choice:
         self._records: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
     def offer(self, groups: npt.NDArray[np.int64], records: npt.NDArray[np.int64]) -> None:
-        """`records` with the group of each; none is offered twice for the same group."""
+        """Considers records, each with its group. No record may be offered twice for the same group."""
         groups = np.concatenate([self._groups, groups])
         records = np.concatenate([self._records, records])
         order = np.lexsort((priorities(records, self._seed), groups))
@@ -39,7 +39,7 @@ class Choice:
         self._groups, self._records = groups[kept], records[kept]
 
     def chosen(self) -> dict[int, list[int]]:
-        """Records by group, each in the dataset's order."""
+        """Returns the chosen records by group, in ascending order."""
         found: dict[int, list[int]] = {}
         for group, record in zip(self._groups.tolist(), self._records.tolist(), strict=True):
             found.setdefault(group, []).append(record)

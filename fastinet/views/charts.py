@@ -1,6 +1,6 @@
-"""Where the marks of a chart lie, in per cent of its width and height; ``charts.html`` draws them.
+"""The layout of charts, in per cent of their width and height. ``charts.html`` draws them.
 
-Text is laid out by the page, not scaled with the drawing, so that it can be read at any width.
+The page lays out the text, which is not scaled with the drawing, so that it can be read at any width.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LEVELS = 9
 
 @dataclass(frozen=True)
 class Tick:
-    """A label beside an axis, `place` in per cent from left or bottom; `minor` ones go when room is short."""
+    """A label of an axis, at `place` per cent from left or bottom. `minor` ones may be left out."""
 
     place: float
     label: str
@@ -27,7 +27,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Bar:
-    """In per cent: left edge, width and height; `title` says what it stands for, `name` stands above it."""
+    """A bar: left edge, width and height in per cent, its tooltip `title`, and the text `name` above it."""
 
     left: float
     width: float
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars over an axis. `label` says in words what there is to see; `marks` are vertical lines."""
+    """Bars over an axis. `label` describes the chart in words; `marks` are vertical lines."""
 
     label: str
     bars: Sequence[Bar]
@@ -49,7 +49,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Cells of one shade a level, as paths in units of cells; `levels` are (shade 1 to 9, path)."""
+    """Cells in nine shades: `levels` are pairs of a shade, 1 to 9, and an SVG path in units of cells."""
 
     label: str
     columns: int
@@ -70,9 +70,10 @@ def bars(
     names: Sequence[str] | None = None,
     gap: float = 0.12,
 ) -> Chart:
-    """Bars of equal width side by side from 0 to `top` (None: the largest); empty ones are not drawn.
+    """Lays out bars of equal width from 0 to `top` (None: the largest value). Leaves out bars of value 0.
 
-    `gap` is the share of its place that a bar leaves empty. The least bar is a line, so that it can be seen.
+    `gap` is the fraction of its place that a bar leaves empty. The smallest bars are drawn as lines, so that
+    they can be seen.
     """
     numbers = np.asarray(values, np.float64)
     highest = float(top if top is not None else numbers.max(initial=0)) or 1.0
@@ -98,7 +99,7 @@ def heat_map(
     y_ticks: Sequence[Tick] = (),
     logarithmic: bool = False,
 ) -> HeatMap:
-    """`cells`, rows from the top, shaded in nine levels up to the largest; cells of 0 stay empty."""
+    """Shades `cells`, rows from the top, in nine levels up to the largest. Cells of value 0 stay empty."""
     values = cells.astype(np.float64)
     if logarithmic:
         values = np.log1p(values)
@@ -112,7 +113,7 @@ def heat_map(
 
 
 def log_ticks(low: float, high: float, name: Callable[[float], str]) -> list[Tick]:
-    """Ticks at powers of two between `low` and `high` on a logarithmic axis; at most nine, evenly spread."""
+    """Returns at most nine evenly spaced ticks, at powers of two, for a logarithmic axis."""
     first, last = int(np.ceil(np.log2(low) - 1e-9)), int(np.floor(np.log2(high) + 1e-9))
     step = max(1, -(-(last - first + 1) // 9))
     powers = range(first, last + 1, step)
@@ -124,7 +125,7 @@ def log_ticks(low: float, high: float, name: Callable[[float], str]) -> list[Tic
 
 
 def spaced(ticks: Sequence[Tick], room: float) -> list[Tick]:
-    """The ticks that are at least `room` per cent from each other, minor ones giving way."""
+    """Returns ticks that are at least `room` per cent apart, leaving out minor ones first."""
     kept: list[Tick] = []
     for tick in sorted(ticks, key=lambda tick: tick.minor):
         if all(abs(tick.place - other.place) >= room for other in kept):
@@ -133,7 +134,7 @@ def spaced(ticks: Sequence[Tick], room: float) -> list[Tick]:
 
 
 def _runs(y: int, mask: npt.NDArray[np.bool_]) -> str:
-    """One rectangle for each run of cells of a row."""
+    """Returns an SVG path with a rectangle for each run of cells of a row."""
     edges = np.flatnonzero(np.diff(np.r_[False, mask, False].astype(np.int8)))
     return "".join(
         f"M{start} {y}h{end - start}v1h{start - end}z"

@@ -1,4 +1,4 @@
-"""The classes of a dataset for the page's explorer: compact, by columns, drawn lazily in the browser."""
+"""The classes of a dataset as columns, for the page's class explorer, which the browser draws lazily."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["class_tree"]
 
 
 def class_tree(splits: Sequence[SplitFacts], samples: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Every class and every synset above one, as columns; a node is a place in these.
+    """Returns all classes and all synsets above them, as columns. A node is an index into the columns.
 
-    Classes of several splits are one by name. An image counts once in each subtree, however many paths lead
-    to it.
+    Classes of the same name in several splits are one node. An image counts once in each subtree, however
+    many paths lead to it.
 
     Args:
-        splits: whose classes and hierarchies are joined.
-        samples: by class name, the page's ids of its pictures.
+        splits: the splits whose classes and hierarchies are merged.
+        samples: the ids of the sample pictures on the page, by class name.
 
     Returns:
         ``names``, ``words`` (lists), ``glosses``; ``children`` (lists of nodes, by their words), ``roots``;

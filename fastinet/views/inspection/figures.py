@@ -1,4 +1,4 @@
-"""The charts of one split, and the sentences beside them."""
+"""The charts and tables of one split."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ _MINOR_RATIOS = {"3:4", "4:3"}
 
 @dataclass(frozen=True)
 class Figures:
-    """Charts; None where there is nothing to draw.
+    """Charts and tables of a split; None if there is nothing to draw.
 
     Attributes:
-        classes: images by class, the largest first.
-        most, least: (class, images) of a few; no class is in both.
-        sizes: width by height; with ``widths`` above it and ``heights`` beside it, of the same bins.
+        classes: number of images by class, the largest first.
+        most, least: (class, images) of a few classes. No class is in both.
+        sizes: heat map of width and height.
+        widths, heights: histograms with the bins of `sizes`.
         aspects, file_sizes: histograms.
-        table: (name, quantiles) of widths, heights, file sizes.
-        coverage, box_counts, box_areas: of the boxes.
+        table: (name, quantiles) of widths, heights and file sizes.
+        coverage, box_counts, box_areas: charts of the boxes.
     """
 
     classes: Chart | None
@@ -52,7 +53,7 @@ class Figures:
 
 
 def figures(split: SplitFacts) -> Figures:
-    """Draws everything that the split has."""
+    """Lays out the charts and tables of a split."""
     measured = split.widths.count > 0
     order = split.classes_by_count()
     low, high = split.class_counts.min(initial=2**62), split.class_counts.max(initial=0)
@@ -78,7 +79,7 @@ def figures(split: SplitFacts) -> Figures:
 
 
 def _classes(split: SplitFacts) -> Chart:
-    """A bar a class, or for each group of neighbours in rank."""
+    """Draws a bar for each class, or for each group of classes that are neighbours in rank."""
     order = split.classes_by_count()
     counts = split.class_counts[order]
     groups = np.array_split(np.arange(len(order)), min(_CLASS_BARS, len(order)))
@@ -106,7 +107,7 @@ def _classes(split: SplitFacts) -> Chart:
 
 
 def _sizes(grid: SizeGrid) -> tuple[HeatMap, Chart, Chart]:
-    """Both axes over the same octaves, so that squares lie on the diagonal."""
+    """Draws both axes over the same octaves, so that square images are on the diagonal."""
     used = np.flatnonzero(grid.counts.any(axis=0) | grid.counts.any(axis=1))
     step = grid.PER_OCTAVE
     low, high = int(used[0]) // step * step, -(-(int(used[-1]) + 1) // step) * step
@@ -158,10 +159,10 @@ def _file_sizes(sizes: Distribution) -> Chart:
             f"median {size_of(sizes.quantile(0.5))}",
         )
     ]
-    # Axis in powers of ten and their 1-2-5 steps, as sizes are told in decimal units.
+    # The axis has powers of ten and their 1-2-5 steps, as sizes have decimal units.
     steps = [m * 10**p for p in range(0, 11) for m in (1, 2, 5)]
-    shown = [s for s in steps if low <= s <= high]
-    coarse = [s for s in shown if str(s)[0] == "1"] if len(shown) > 7 else shown
+    visible = [s for s in steps if low <= s <= high]
+    coarse = [s for s in visible if str(s)[0] == "1"] if len(visible) > 7 else visible
     ticks = [Tick(round(float(np.log2(s / low) / span * 100), 3), _round_size(s)) for s in coarse]
 
     def title(i: int) -> str:
@@ -197,7 +198,7 @@ def _coverage(split: SplitFacts) -> HeatMap | None:
 
 
 def share_of(coverage: npt.NDArray[np.float64]) -> str:
-    """The largest share."""
+    """Returns the largest share as a percentage."""
     return f"{coverage.max() * 100:.0f}%"
 
 
@@ -205,12 +206,12 @@ def _box_counts(split: SplitFacts) -> Chart | None:
     if split.boxes is None:
         return None
     per_image = split.boxes.per_image
-    shown = min(per_image.maximum, 12)
-    counts = per_image.histogram(np.r_[np.arange(1.0, shown + 1), np.inf])
-    names = [f"{i + 1}" for i in range(shown)]
-    if per_image.maximum > shown:
+    most = min(per_image.maximum, 12)
+    counts = per_image.histogram(np.r_[np.arange(1.0, most + 1), np.inf])
+    names = [f"{i + 1}" for i in range(most)]
+    if per_image.maximum > most:
         names[-1] += "+"
-    ticks = [Tick(round((i + 0.5) / shown * 100, 3), name) for i, name in enumerate(names)]
+    ticks = [Tick(round((i + 0.5) / most * 100, 3), name) for i, name in enumerate(names)]
     return bars(
         counts,
         "Images by number of boxes",

@@ -1,4 +1,4 @@
-"""An inspection as one page to look at."""
+"""The report of an inspection as an HTML page."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _LISTED = 100  # bad files
 
 @dataclass(frozen=True)
 class Row:
-    """Pictures side by side, of one height; `room` is what they leave, in heights."""
+    """Pictures of one height side by side. `room` is the width that they leave empty, in heights."""
 
     pictures: Sequence[Thumbnail]
 
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class SplitPage:
-    """What the template shows of one split."""
+    """The values of one split for the template."""
 
     facts: SplitFacts
     figures: Figures
@@ -58,7 +58,7 @@ class SplitPage:
 
 @dataclass(frozen=True)
 class Sample:
-    """A picture of the class explorer; `id` is that of its element in the page."""
+    """A picture of the class explorer. `id` is the id of its element in the page."""
 
     id: str
     split: SplitFacts
@@ -84,10 +84,12 @@ def write_page(
         [*chosen[split.split], *(i for found in indices for i in found)]
         for split, indices in zip(splits, odd, strict=True)
     ]
-    with meter("drawing", sum(len(set(i)) for i in (*small, *large)), progress) as shown:
-        big = [thumbnails(s.dataset, i, _LARGE, shown) for s, i in zip(splits, large, strict=True)]
-        little = [thumbnails(s.dataset, i, _SMALL, shown) for s, i in zip(splits, small, strict=True)]
-    shown_splits = [
+    with meter("drawing", sum(len(set(i)) for i in (*small, *large)), progress) as progress_meter:
+        big = [thumbnails(s.dataset, i, _LARGE, progress_meter) for s, i in zip(splits, large, strict=True)]
+        little = [
+            thumbnails(s.dataset, i, _SMALL, progress_meter) for s, i in zip(splits, small, strict=True)
+        ]
+    split_pages = [
         SplitPage(
             split,
             figures(split),
@@ -115,7 +117,7 @@ def write_page(
         "inspect.js",
         name=_name(inspection),
         inspection=inspection,
-        splits=shown_splits,
+        splits=split_pages,
         samples=samples,
         tree=class_tree(splits, by_class),
         command=_command(inspection, file, images),
@@ -128,16 +130,16 @@ def write_page(
 
 
 def _name(inspection: Inspection) -> str:
-    """Of the dataset: its folder's, with that of the split where only one was asked for by its own folder."""
+    """Returns the name of the dataset's folder, with that of the split if its folder was given."""
     folder = inspection.path.absolute()
     of_split = any(split.path.absolute() == folder for split in inspection.splits.values())
     return f"{folder.parent.name}/{folder.name}" if of_split and folder.parent.name else folder.name
 
 
 def _choose(splits: Sequence[SplitFacts], images: int, seed: int) -> dict[str, list[int]]:
-    """Records by split: as many of each class as `images` allows, or one of as many classes.
+    """Chooses records by split: the same number of each class, or one of each of `images` random classes.
 
-    Where several splits have a class, those with boxes come first, and then the larger ones.
+    If several splits have a class, splits with boxes come first, and then larger splits.
     """
     counts: dict[str, int] = {}
     for split in splits:
@@ -159,7 +161,7 @@ def _choose(splits: Sequence[SplitFacts], images: int, seed: int) -> dict[str, l
 
 
 def _of_classes(dataset: Dataset, wanted: npt.NDArray[np.int64], seed: int) -> dict[int, list[int]]:
-    """Records by label: of each class at most the largest number wanted of any, none where 0 are."""
+    """Chooses records by label: at most ``max(wanted)`` of each class, and none if 0 are wanted."""
     choice = Choice(int(wanted.max(initial=0)), seed)
     for first in range(0, len(dataset), _CHUNK) if wanted.any() else ():
         labels = dataset.core.labels(first, min(_CHUNK, len(dataset) - first))
@@ -169,7 +171,7 @@ def _of_classes(dataset: Dataset, wanted: npt.NDArray[np.int64], seed: int) -> d
 
 
 def _evenly(split: SplitFacts, seed: int) -> list[int]:
-    """A few records from all over the split, in a random order."""
+    """Chooses a few records that are spread over the split, in a random order."""
     count = min(_SHEET, split.records)
     starts = np.linspace(0, split.records, count, endpoint=False).astype(np.int64)
     room = np.maximum(np.diff(np.r_[starts, split.records]), 1).astype(np.uint64)
@@ -178,7 +180,7 @@ def _evenly(split: SplitFacts, seed: int) -> list[int]:
 
 
 def _rows(pictures: Iterable[Thumbnail]) -> list[Row]:
-    """Rows of about the same length, of those that have a picture."""
+    """Arranges the thumbnails that have a picture in rows of about the same length."""
     rows: list[list[Thumbnail]] = [[]]
     for picture in pictures:
         if not picture.uri:
@@ -191,7 +193,7 @@ def _rows(pictures: Iterable[Thumbnail]) -> list[Row]:
 
 
 def _records(split: SplitFacts, oddity: Oddity) -> list[int]:
-    """Numbers of an oddity's examples, which its keys are looked up for where need be."""
+    """Returns the numbers of an oddity's examples, looking up their keys if necessary."""
     if oddity.examples or not oddity.keys:
         return list(oddity.examples)
     wanted, found = set(oddity.keys), []

@@ -1,4 +1,4 @@
-"""An inspection in the terminal."""
+"""The report of an inspection on the terminal."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from fastinet.views.inspection.wording import class_name, made_by, plural, share
 
 __all__ = ["render"]
 
-# What a terminal would obey, or could not show: controls, and bytes of names that are no UTF-8.
+# Characters that a terminal would interpret or cannot display: controls, and bytes that are not UTF-8.
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LISTED = 5
 
 
 def render(inspection: Inspection) -> RenderableType:
-    """Each split under its name: a label, then what it says."""
+    """Returns a table for each split, with a label and its text in each row."""
     parts: list[RenderableType] = []
     for split in inspection.splits.values():
         title = Text.assemble((_plain(str(split.path)), "bold"), ("  " + _headline(split), ""))
@@ -130,7 +130,7 @@ def _boxes(boxes: BoxFacts, records: int) -> list[str]:
         f"1 to {boxes.per_image.maximum:,} each, {boxes.per_image.mean:.2f} in the mean",
         f"share of the image that a box covers: 0% {_spark(boxes.areas)} 100%",
         *([flags] if flags else []),
-        *([f"{boxes.unlabelled:,} of no class of the dataset"] if boxes.unlabelled else []),
+        *([f"{boxes.unlabelled:,} without a class of the dataset"] if boxes.unlabelled else []),
     ]
 
 
@@ -159,7 +159,7 @@ def _plain(text: str) -> str:
 
 
 def _spark(values: npt.NDArray[np.int64]) -> str:
-    """Bars of text; what is there is never drawn as nothing."""
+    """Returns a bar chart in text. A value that is not 0 is never drawn as empty."""
     if len(values) > 40:
         values = values[np.linspace(0, len(values) - 1, 40).astype(int)]
     top = max(int(values.max(initial=0)), 1)

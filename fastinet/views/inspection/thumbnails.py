@@ -1,4 +1,4 @@
-"""Small pictures of records as data URIs, with their bounding boxes; or why there is none."""
+"""Small pictures of records as data URIs, with their bounding boxes, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from fastinet.progress import Meter
 
 __all__ = ["Thumbnail", "ThumbnailBox", "thumbnails"]
 
-# Of about the same quality to the eye; WebP is a third smaller, and not in every build of Pillow.
+# Both look about as good. WebP is a third smaller, but some builds of Pillow lack it.
 _FORMAT, _QUALITY = ("WEBP", 55) if features.check("webp") else ("JPEG", 70)
 _MIME = f"data:image/{_FORMAT.lower()};base64,"
 
 
 @dataclass(frozen=True)
 class ThumbnailBox:
-    """In pixels of the thumbnail; `label`: place of its class in the dataset, -1: none of them."""
+    """A box in pixels of the thumbnail. `label` is the label of its class; -1: no class of the dataset."""
 
     left: float
     top: float
@@ -36,14 +36,15 @@ class ThumbnailBox:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """One record.
+    """A thumbnail of one record.
 
     Attributes:
         index, key, label: of the record.
-        image_size: width and height of the image as stored.
+        image_size: width and height of the stored image.
         width, height: of the thumbnail.
-        uri: the picture; "": there is none, and `problem` says why.
-        boxes: that the record has.
+        uri: the picture as a data URI; empty if there is none.
+        problem: why there is no picture; otherwise empty.
+        boxes: the record's boxes.
     """
 
     index: int
@@ -58,25 +59,25 @@ class Thumbnail:
 
     @property
     def aspect(self) -> float:
-        """Width by height, within what a grid of pictures can take."""
+        """Width by height, limited to what fits a grid of pictures."""
         return round(min(max(self.width / self.height, 0.4), 2.6), 3)
 
 
-def thumbnails(dataset: Dataset, indices: Iterable[int], side: int, shown: Meter) -> dict[int, Thumbnail]:
-    """By record number; `side` is the longer one's length in pixels, of images that are larger than that.
+def thumbnails(dataset: Dataset, indices: Iterable[int], side: int, meter: Meter) -> dict[int, Thumbnail]:
+    """Returns thumbnails by record number. Shrinks images whose longer side is above `side` pixels.
 
-    Images are as stored, before their EXIF orientation, which is what their boxes refer to. A record that
-    cannot be read or decoded has no picture but the reason.
+    Does not apply the EXIF orientation, because boxes refer to the stored image. For a record that cannot be
+    read or decoded, the thumbnail has the reason instead of a picture.
     """
 
     def make(index: int) -> Thumbnail:
-        made = _thumbnail(dataset, index, side)
-        shown.advance(1, 0)
-        return made
+        thumbnail = _thumbnail(dataset, index, side)
+        meter.advance(1, 0)
+        return thumbnail
 
     with ThreadPoolExecutor(available_cpus(), thread_name_prefix="fastinet-thumbnails") as pool:
         try:
-            return {made.index: made for made in pool.map(make, sorted(set(indices)))}
+            return {t.index: t for t in pool.map(make, sorted(set(indices)))}
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -88,7 +89,7 @@ def _thumbnail(dataset: Dataset, index: int, side: int) -> Thumbnail:
         record = dataset[index]
         key, label = record.key, record.label
         picture = Image.fromarray(decode(record.payload, dct_scaling=True, size=_fitting(record, side)))
-        picture.thumbnail((side, side))  # where the sidecar did not know the size
+        picture.thumbnail((side, side))  # if the sidecar does not have the size
         width, height = picture.size
         boxes = _boxes(record, width, height)
     except FastinetError as error:
@@ -100,7 +101,7 @@ def _thumbnail(dataset: Dataset, index: int, side: int) -> Thumbnail:
 
 
 def _fitting(record: Record, side: int) -> tuple[int, int] | None:
-    """Height and width of the thumbnail; None: the image as it is."""
+    """Returns height and width of the thumbnail; None if the image is small enough."""
     longer = max(record.width, record.height)
     if longer <= side:
         return None

@@ -1,4 +1,4 @@
-"""Numbers and names as a person reads them, the same in the terminal and on the page."""
+"""Numbers and names for people, the same on the terminal and on the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastinet.inspection.facts import SplitFacts
 
 __all__ = ["class_name", "made_by", "plural", "share", "size_of"]
 
-# The first of created_by's fields and how they are called; and those that say nothing to a person.
+# The fields of created_by that come first, with their names; and fields that are of no use to a person.
 _FIELDS = {
     "fastinet": "fastinet",
     "source": "source",
@@ -22,12 +22,12 @@ _LEFT_OUT = {"plan", "metadata"}
 
 
 def plural(count: int, noun: str, many: str = "") -> str:
-    """The count with the noun: "1 class", "2 classes"."""
+    """Returns the count with its noun: "1 class", "2 classes"."""
     return f"{count:,} {noun if count == 1 else many or noun + 's'}"
 
 
 def size_of(count: float) -> str:
-    """Bytes in decimal units: "138 GB"."""
+    """Returns bytes in decimal units: "138 GB"."""
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if count < 999.5 or unit == "TB":
             break
@@ -36,7 +36,7 @@ def size_of(count: float) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """A percentage that never rounds something to nothing, nor nearly all to all."""
+    """Returns a percentage, rounded so that only 0 gives "0%" and only the whole gives "100%"."""
     if not whole or not part or part == whole:
         return "100%" if part and whole else "0%"
     percent = part / whole * 100
@@ -49,25 +49,25 @@ def share(part: int, whole: int) -> str:
     )
 
 
-def class_name(found: ClassInfo) -> str:
-    """Its first word with its name: "Chihuahua (n02085620)"; or the name alone."""
-    return f"{found.words[0]} ({found.name})" if found.words else found.name
+def class_name(info: ClassInfo) -> str:
+    """Returns the first word with the name, "Chihuahua (n02085620)", or only the name."""
+    return f"{info.words[0]} ({info.name})" if info.words else info.name
 
 
 def made_by(split: SplitFacts) -> list[tuple[str, str]]:
-    """What the manifest says of how it was made, without options that were not used."""
-    told: dict[str, Any] = {**split.created_by}
+    """Returns how the split was made, from the manifest, without options that were not used."""
+    fields: dict[str, Any] = {**split.created_by}
     order = list(_FIELDS)
     return [
-        (_FIELDS.get(name, name.replace("_", " ")), _said(value))
+        (_FIELDS.get(name, name.replace("_", " ")), _text(value))
         for name, value in sorted(
-            told.items(), key=lambda entry: (order.index(entry[0]) if entry[0] in order else 99, entry[0])
+            fields.items(), key=lambda entry: (order.index(entry[0]) if entry[0] in order else 99, entry[0])
         )
         if name not in _LEFT_OUT and value is not None
     ]
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

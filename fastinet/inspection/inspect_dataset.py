@@ -1,4 +1,4 @@
-"""The pass over the sidecars that finds the facts. Image bytes are not read."""
+"""START HERE: an inspection, one pass over the sidecars. It does not read images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from fastinet.progress import Meter, meter
 
 __all__ = ["inspect"]
 
-_CHUNK = 1 << 16  # records looked at at a time: some megabytes
+_CHUNK = 1 << 16  # records read at a time: some megabytes
 _EXAMPLES = 8  # of an oddity
 _BOX_EXAMPLES = 12
 _COVERAGE = 32
@@ -45,21 +45,21 @@ def inspect(
     seed: int = 0,
     progress: bool = False,
 ) -> Inspection:
-    """What a dataset holds: counts, classes, sizes, formats, oddities, boxes, shards, and how it was made.
+    """Describes a dataset: counts, classes, sizes, formats, unusual images, boxes, shards, how it was made.
 
-    Reads the manifest, the sidecars and the files beside them; no image. 14 million records of 21,841 classes
-    take about 100 MB of memory, most of it for the classes, and a quarter of a minute.
+    Reads the manifest, the sidecars and the files beside them, but no images. 14 million records of 21,841
+    classes take about 100 MB of memory, most of it for the classes, and 15 seconds.
 
     Args:
-        path: a split's folder, or a folder of splits.
-        split: only these of the splits in `path`; None: all.
-        seed: of the choice of examples; the same seed gives the same ones.
+        path: the folder of a split, or a folder of splits.
+        split: name or names of splits in `path` to inspect; None: all.
+        seed: seed of the choice of examples. The same seed gives the same examples.
         progress: show progress on stderr.
 
     Raises:
-        MissingFileError: no dataset there, or a file of it is missing.
-        ArgumentError: no such split.
-        FormatError: the dataset is damaged (ChecksumError, TruncatedError), the message says where.
+        MissingFileError: there is no dataset at `path`, or one of its files is missing.
+        ArgumentError: unknown split.
+        FormatError: the dataset is damaged (ChecksumError, TruncatedError). The message says where.
     """
     if not 0 <= seed < 2**64:
         raise ArgumentError(f"seed must be from 0 to 2**64 - 1, not {seed}")
@@ -67,9 +67,9 @@ def inspect(
     if len({dataset.split for dataset in datasets}) != len(datasets):
         named = ", ".join(f"{dataset.path.name}: {dataset.split}" for dataset in datasets)
         raise FormatError(f"{path}: splits of the same name: {named}; choose with split", path=str(path))
-    with meter("inspecting", sum(map(len, datasets)), progress) as shown:
-        found = {dataset.split: _Pass(dataset, seed).run(shown) for dataset in datasets}
-    return Inspection(Path(path), seed, found)
+    with meter("inspecting", sum(map(len, datasets)), progress) as progress_meter:
+        splits = {dataset.split: _Pass(dataset, seed).run(progress_meter) for dataset in datasets}
+    return Inspection(Path(path), seed, splits)
 
 
 def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
@@ -90,7 +90,7 @@ def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
 
 
 class _Pass:
-    """One split."""
+    """The pass over one split."""
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
         self._dataset = dataset
@@ -98,7 +98,7 @@ class _Pass:
         self._seed = seed
         self._ends = np.cumsum([shard.records for shard in dataset.manifest.shards], dtype=np.int64)
 
-    def run(self, shown: Meter) -> SplitFacts:
+    def run(self, progress_meter: Meter) -> SplitFacts:
         dataset = self._dataset
         report = read_report(dataset.path)
         names = FileNames(dataset.path, self._ends)
@@ -127,14 +127,16 @@ class _Pass:
             with_entry_points += int((facts["entry_points_bytes"] > 0).sum())
             entry_points_bytes += int(facts["entry_points_bytes"].sum(dtype=np.int64))
             for number, kind in enumerate(kinds):
-                told = kind in KINDS
-                mask = KINDS[kind](facts) if told else names.misnamed(first, facts["format"], self._core)
+                if kind in KINDS:
+                    mask = KINDS[kind](facts)
+                else:
+                    mask = names.misnamed(first, facts["format"], self._core)
                 places = np.flatnonzero(mask)
                 if len(places):
                     odd[kind] += len(places)
                     examples.offer(np.full(len(places), number), first + places)
             boxes.add(first, facts)
-            shown.advance(len(facts), 0)
+            progress_meter.advance(len(facts), 0)
         chosen = examples.chosen()
         oddities = [
             Oddity(kind, MEANINGS[kind], odd[kind], chosen[n]) for n, kind in enumerate(kinds) if odd[kind]
@@ -213,11 +215,11 @@ class _Boxes:
         self._place(rows[measured, 1:5] / np.tile(reference[measured], 2))
 
     def _place(self, edges: npt.NDArray[np.float64]) -> None:
-        """Adds boxes whose edges are shares of their image: xmin, ymin, xmax, ymax."""
+        """Adds boxes whose edges (xmin, ymin, xmax, ymax) are fractions of their image's sides."""
         edges = np.clip(edges, 0, 1)
         areas = np.maximum(edges[:, 2] - edges[:, 0], 0) * np.maximum(edges[:, 3] - edges[:, 1], 0)
         self._areas += np.bincount(np.minimum(areas * 20, 19).astype(np.int64), minlength=20)
-        # A box covers the cells whose centres it covers; it is added at its corners, to be summed up later.
+        # A box covers a cell if it covers its centre. Only corners are marked here; `facts` sums them up.
         left, top, right, bottom = np.ceil(edges * _COVERAGE - 0.5).astype(np.int64).clip(0, _COVERAGE).T
         for y, x, sign in ((top, left, 1), (top, right, -1), (bottom, left, -1), (bottom, right, 1)):
             np.add.at(self._corners, (y, x), sign)
@@ -240,13 +242,13 @@ class _Boxes:
 
 
 def _formats(counts: npt.NDArray[np.int64]) -> dict[str, int]:
-    found = {
+    named = {
         FORMATS[number] if number < len(FORMATS) else f"format {number}": int(counts[number])
         for number in np.flatnonzero(counts).tolist()
     }
-    return dict(sorted(found.items(), key=lambda entry: -entry[1]))
+    return dict(sorted(named.items(), key=lambda entry: -entry[1]))
 
 
 def _column(folder: Path, stored: StoredColumn) -> ColumnFacts:
-    """From the head of its file: the values stay where they are."""
+    """Describes a column from the header of its file, without reading the values."""
     return ColumnFacts(stored.name, stored.kind, *columns.describe(folder, stored))
