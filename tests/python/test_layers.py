@@ -25,8 +25,7 @@ loading
 conversion
 benchmarking exporting inspection verification
 views
-transforms torch
-dali jax
+dali jax torch transforms
 __init__
 cli
 __main__
@@ -49,10 +48,10 @@ def upward(layers: str, graph: Mapping[str, Iterable[str]], separator: str) -> l
     found = []
     for importer, targets in graph.items():
         for target in targets:
-            here, there = importer.partition(separator)[0], target.partition(separator)[0]
-            if here not in level or there not in level:
+            part, imported = importer.partition(separator)[0], target.partition(separator)[0]
+            if part not in level or imported not in level:
                 found.append(f"{importer} imports {target}: add the part to the layers of this test")
-            elif here != there and level[there] >= level[here]:
+            elif part != imported and level[imported] >= level[part]:
                 found.append(f"{importer} imports {target}, which is not in a lower layer")
     return sorted(found)
 
