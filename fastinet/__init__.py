@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "verify"]
 
-# What a training job does not need is imported when it is first asked for.
+# Modules that training does not need are imported when they are first used.
 _LAZY = {
     "bench": "benchmarking",
     "convert": "conversion",

@@ -1,4 +1,4 @@
-"""A converted or indexed split, for reading, and the choice of its records."""
+"""A split that is open for reading, and the choice of its records. Start at ``dataset.py``."""
 
 from fastinet.dataset.dataset import Dataset, Record, Selection, find_split
 

@@ -283,7 +283,7 @@ class Dataset(Sequence[Record]):
         self.__dict__.pop("columns", None)
 
     def select(self, *classes: str | int) -> Selection:
-        """The records of some classes, named as :func:`fastinet.selection.find_classes` says.
+        """The records of some classes, named as :func:`fastinet.dataset.selection.find_classes` says.
 
         ``dataset.select("n02084071")`` and ``dataset.select("dog")`` are all dogs.
 

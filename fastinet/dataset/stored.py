@@ -1,4 +1,4 @@
-"""The records of a dataset with what only its tars and ``names.json`` know: file names, JSON, places."""
+"""The records of a dataset with what is only in its tars and in ``names.json``: file names, JSON, offsets."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class StoredRecord(NamedTuple):
     """One record.
 
     Attributes:
-        record: its payload is checked when it is read.
-        file_name: of the source's file, without folders.
-        image: where the payload lies.
-        annotation: the record's JSON; "" for none.
+        record: the record. Reading its payload verifies the checksum.
+        file_name: name of the file in the source, without folders.
+        image: the tar, offset and size of the payload.
+        annotation: the record's JSON; empty if there is none.
     """
 
     record: Record
@@ -41,13 +41,15 @@ class StoredRecord(NamedTuple):
 
 
 def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = None) -> Iterator[StoredRecord]:
-    """The records, or those with these ascending numbers, in order; one shard's members in memory at a time.
+    """Yields all records, or those with these ascending numbers, in order.
+
+    Keeps the members of one shard in memory at a time.
 
     Raises:
-        FormatError: a tar is damaged, or lacks a record that its sidecar has.
+        FormatError: a tar is damaged, or lacks a record of its sidecar.
         MissingFileError, ShardIOError: a file cannot be read.
     """
-    names = read_names(dataset.path, len(dataset.manifest.shards))  # None: indexed in place
+    names = read_names(dataset.path, len(dataset.manifest.shards))  # None if indexed in place
     fields = Fields.of_index(dataset.manifest.created_by)
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
@@ -77,7 +79,7 @@ def _of_shard(
         for record in (Record(shard.record(i - first), i) for i in wanted):
             stored = found.get(places[record.index - first])
             if stored is None or stored.image is None:
-                raise _wrong(tar, record, "place", "an image's member", "none there")
+                raise _wrong(tar, record, "place", "an image's member", "none")
             if stored.key != kept_key(record.key):
                 raise _wrong(tar, record, "key", f"{stored.key!r}, as in the tar", repr(record.key))
             member = PurePosixPath(stored.name)

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from fastinet.dataset.dataset import Dataset, find_split
+from fastinet.dataset.dataset import Dataset
+from fastinet.dataset.splits import find_splits
 from fastinet.errors import ArgumentError, StateError
 from fastinet.exporting.chosen import Chosen
 from fastinet.exporting.image_folder import write_image_folder
 from fastinet.exporting.parquet import write_parquet
 from fastinet.exporting.webdataset import write_webdataset
-from fastinet.format.layout import split_folders
 from fastinet.progress import Meter, meter
 from fastinet.storage.store import os_errors
 
@@ -90,8 +90,7 @@ def export(
 
 
 def _datasets(src: Path, split: str | None) -> list[Dataset]:
-    folders = split_folders(src) or [find_split(src)]  # which says what is missing
-    datasets = [Dataset(folder) for folder in folders]
+    datasets = [Dataset(folder) for folder in find_splits(src)]
     found = [dataset for dataset in datasets if split in (None, dataset.split)]
     if not found:
         names = ", ".join(dataset.split for dataset in datasets)

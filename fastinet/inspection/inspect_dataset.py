@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastinet.dataset.dataset import Dataset, find_split
+from fastinet.dataset.dataset import Dataset
+from fastinet.dataset.splits import find_splits
 from fastinet.errors import ArgumentError, FormatError
 from fastinet.format import columns
 from fastinet.format.columns import StoredColumn
-from fastinet.format.layout import split_folders
 from fastinet.inspection.distributions import AspectRatios, CommonSizes, Distribution, SizeGrid
 from fastinet.inspection.facts import BoxFacts, ColumnFacts, Inspection, Oddity, SplitFacts
 from fastinet.inspection.oddities import (
@@ -73,7 +73,7 @@ def inspect(
 
 
 def _folders(root: Path, split: str | Iterable[str] | None) -> list[Path]:
-    folders = split_folders(root) or [find_split(root)]  # which says what is missing
+    folders = find_splits(root)
     if split is None:
         return folders
     wanted = [split] if isinstance(split, str) else list(split)

@@ -123,7 +123,7 @@ class Loader:
             are counted in ``stats``. Errors of whole shards are always raised.
         indices: only these records, by number, which may repeat; or
         classes: only the records of these classes: labels, WNIDs, words or subtrees, as
-            :func:`fastinet.selection.find_classes` says (``classes=["dog", "n02121808"]``).
+            :func:`fastinet.dataset.selection.find_classes` says (``classes=["dog", "n02121808"]``).
         box_format: of "boxes": "xyxy", "xywh" or "cxcywh", as torchvision names them.
         box_relative: boxes in shares of the image's sides, not in its pixels.
         min_visible: boxes of which the image shows a smaller share than this, 0 to 1, are left out.

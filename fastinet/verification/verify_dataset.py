@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from fastinet.cpus import available_cpus
-from fastinet.dataset.dataset import find_split
+from fastinet.dataset.splits import find_splits
 from fastinet.errors import ArgumentError, FastinetError
 from fastinet.format import manifest
-from fastinet.format.layout import split_folders
 from fastinet.imagenet import published
 from fastinet.progress import meter
 from fastinet.verification.duplicate_keys import repeated_keys
@@ -98,7 +97,7 @@ def verify(
     known = None if expect is None else published.find(expect)
     started = time.monotonic()
     root = Path(path)
-    folders = _folders(root)
+    folders = find_splits(root)
     problems: list[FastinetError] = []
     splits = list(_read(folders, "", problems))
     counters = [
@@ -116,7 +115,7 @@ def verify(
             path=str(root),
         )
     if against is not None:
-        others = _folders(Path(against))
+        others = find_splits(Path(against))
         _refuse_shared(folders, others)
         splits += _read(others, f"{against}: ", problems, own=False)
     records = Records(splits)
@@ -176,10 +175,6 @@ def _check_arguments(
     if duplicates == "none" and (fail_on or against is not None):
         what = "against" if against is not None else "fail_on"
         raise ArgumentError(f"{what} needs duplicates='exact' or 'perceptual', not 'none'")
-
-
-def _folders(root: Path) -> list[Path]:
-    return split_folders(root) or [find_split(root)]  # which says what is missing
 
 
 def _read(

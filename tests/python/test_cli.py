@@ -145,6 +145,43 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     assert "MissingFileError" in child.stderr
 
 
+def test_an_interrupted_command_exits_with_the_shells_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, status, message in (
+        (KeyboardInterrupt, 130, "interrupted"),
+        (MemoryError, 1, "out of memory"),
+    ):
+
+        def verify(*args: object, error: type[BaseException] = error, **options: object) -> None:
+            raise error
+
+        monkeypatch.setattr("fastinet.verification.verify", verify)
+        assert run(monkeypatch, "verify", tmp_path) == status
+        assert f"fastinet: {message}" in capsys.readouterr().err
+
+
+def test_a_command_that_does_not_exist_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "transmogrify") == 2
+    assert "No such command 'transmogrify'" in capsys.readouterr().err
+
+
+def test_the_help_lists_every_command_and_loads_none_of_the_code_that_they_run() -> None:
+    script = (
+        "import sys; from fastinet.cli import cli; cli.main(['--help'], standalone_mode=False)\n"
+        "print([name for name in ('rich', 'fastinet.conversion', 'fastinet.verification', 'fastinet.views')"
+        " if name in sys.modules])"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert child.stdout.splitlines()[-1] == "[]"
+    for command in ("attach", "bench", "classes", "convert", "export", "index", "inspect", "verify"):
+        assert f"\n  {command} " in child.stdout
+
+
 def test_importing_the_package_loads_neither_the_command_line_nor_the_converter() -> None:
     names = "('click', 'rich', 'fastinet.conversion')"
     script = f"import sys, fastinet; print([name for name in {names} if name in sys.modules])"
