@@ -174,7 +174,7 @@ def _check_arguments(
         raise ArgumentError(f"distance must be 0 to {MAX_DISTANCE} bits, not {distance}")
     if duplicates == "none" and (fail_on or against is not None):
         what = "against" if against is not None else "fail_on"
-        raise ArgumentError(f"{what} needs duplicates='exact' or 'perceptual', not 'none'")
+        raise ArgumentError(f"{what} needs duplicates='exact' or 'perceptual'")
 
 
 def _read(
