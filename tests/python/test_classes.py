@@ -149,7 +149,7 @@ def test_the_command_line_lists_and_chooses_classes(dataset: Dataset) -> None:
     assert "'crane' stands for several synsets" in ambiguous.output
 
 
-def test_metadata_is_read_from_the_folder_that_is_named(tmp_path: Path) -> None:
+def test_metadata_is_read_from_the_given_folder(tmp_path: Path) -> None:
     write_tree(tmp_path / "src", {"n00000021/a.JPEG": small_jpeg(1)})
     convert(tmp_path / "src", tmp_path / "out", wordnet=write_wordnet(tmp_path / "elsewhere" / "wordnet"))
     assert Dataset(tmp_path / "out").classes[0].words == ("pug",)
@@ -157,7 +157,7 @@ def test_metadata_is_read_from_the_folder_that_is_named(tmp_path: Path) -> None:
         convert(tmp_path / "src", tmp_path / "other", wordnet=tmp_path / "src")
 
 
-def test_classes_that_are_no_wnids_get_no_words_from_a_file_that_lies_about(tmp_path: Path) -> None:
+def test_classes_that_are_not_wnids_get_no_words_from_a_file_that_happens_to_be_there(tmp_path: Path) -> None:
     write_tree(tmp_path / "src", {"cats/a.JPEG": small_jpeg(1)})
     (tmp_path / "words.txt").write_text("aardvark\nabacus\n")
     convert(tmp_path / "src", tmp_path / "out")
@@ -201,7 +201,7 @@ def ilsvrc() -> Callable[[str | int], tuple[int, ...]]:
 
 
 @needs_meta
-def test_the_dogs_of_imagenet_are_the_118_labels_that_everyone_knows(
+def test_the_dogs_of_imagenet_are_the_known_118_labels(
     ilsvrc: Callable[[str | int], tuple[int, ...]],
 ) -> None:
     assert ilsvrc("n02084071") == ilsvrc("dog") == tuple(range(151, 269))
@@ -269,7 +269,7 @@ def test_a_loader_takes_a_subtree_a_word_or_a_wnid_without_new_files(thousand: D
 @pytest.mark.parametrize(
     ("word", "first", "second"), [("crane", "n02012849", "n03126707"), ("maillot", "n03710637", "n03710721")]
 )
-def test_the_words_that_two_classes_of_imagenet_share_never_collapse(
+def test_words_that_two_classes_of_imagenet_share_keep_them_apart(
     ilsvrc: Callable[[str | int], tuple[int, ...]], word: str, first: str, second: str
 ) -> None:
     with pytest.raises(errors.ArgumentError, match=f"{first} .*{second} "):

@@ -71,7 +71,9 @@ def facts(path: Path) -> list[object]:
     return [(r.key, r.label, r.boxes, r.boxes_size, bytes(r.payload)) for r in Dataset(path)]
 
 
-def test_an_exported_imagefolder_is_its_source_in_every_name_and_byte(source: Path, tmp_path: Path) -> None:
+def test_an_exported_imagefolder_equals_its_source_in_every_name_and_byte(
+    source: Path, tmp_path: Path
+) -> None:
     convert(source, tmp_path / "data", shard_size="4")
     assert export(tmp_path / "data", tmp_path / "back") == len(NAMES)
     assert snapshot(tmp_path / "back") == snapshot(source)
@@ -87,7 +89,7 @@ def test_exported_webdataset_tars_are_the_shards(source: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
-def test_export_overwrites_nothing_and_leaves_nothing_of_a_failure(
+def test_export_overwrites_nothing_and_a_failure_leaves_nothing_behind(
     source: Path, tmp_path: Path, to: str
 ) -> None:
     convert(source, tmp_path / "data")
@@ -203,7 +205,7 @@ def test_exported_parquet_converts_back_to_the_same_records(animals: Path, tmp_p
     assert snapshot(tmp_path / "tree again") == snapshot(tmp_path / "tree before")
 
 
-def test_odd_names_and_json_survive_parquet(source: Path, tmp_path: Path) -> None:
+def test_unusual_names_and_json_survive_parquet(source: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     convert(source, tmp_path / "data")
     export(tmp_path / "data", tmp_path / "parquet", to="parquet")
@@ -288,7 +290,7 @@ def test_classes_and_a_split_can_be_chosen(animals: Path, tmp_path: Path, to: st
     assert [c.name for c in again.classes] == ["n00000020", "n00000021", "n00000022"]
 
 
-def test_choices_that_are_not_there_are_refused(animals: Path, tmp_path: Path) -> None:
+def test_unknown_layouts_splits_and_classes_are_refused(animals: Path, tmp_path: Path) -> None:
     with pytest.raises(errors.ArgumentError, match="no split 'test' here, only: train, val"):
         export(animals, tmp_path / "back", split="test")
     with pytest.raises(errors.ArgumentError, match="no class 'unicorn'"):
@@ -347,7 +349,7 @@ def test_a_key_that_leads_out_of_the_folder_is_refused_by_record_and_key(
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "/abs", "a\0b"])
-def test_a_class_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: str) -> None:
+def test_a_class_name_that_cannot_be_a_folder_name_is_refused(tmp_path: Path, name: str) -> None:
     split = write_split(tmp_path / "data", jpeg_items(2), classes=["plain", name, "c", "d"])
     with pytest.raises(
         errors.FormatError, match=r"record 1 \(n00000001/image 1\): expected the name of"
@@ -359,7 +361,7 @@ def test_a_class_name_that_is_no_folder_name_is_refused(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", "/abs"])
 @pytest.mark.parametrize("to", ["imagefolder", "webdataset", "parquet"])
-def test_a_split_name_that_is_no_file_name_is_refused(tmp_path: Path, to: str, name: str) -> None:
+def test_a_split_name_that_cannot_be_a_file_name_is_refused(tmp_path: Path, to: str, name: str) -> None:
     split = write_split(tmp_path / "data", jpeg_items(1))
     manifest.write(split, replace(manifest.read(split), split=name))
     with pytest.raises(errors.FormatError, match="expected the name of a file or folder, found"):
@@ -399,7 +401,7 @@ def test_a_line_break_in_a_class_name_would_shift_the_labels_of_the_list(tmp_pat
         export(split, tmp_path / "out", to="webdataset")
 
 
-def test_two_splits_of_one_name_never_overwrite_each_other(tmp_path: Path) -> None:
+def test_two_splits_with_the_same_name_are_refused(tmp_path: Path) -> None:
     for folder in ("one", "two"):
         split = write_split(tmp_path / "data" / folder, jpeg_items(1))
         manifest.write(split, replace(manifest.read(split), split="train"))
@@ -426,7 +428,7 @@ def test_links_and_repeated_members_of_a_tar_are_not_exported(tmp_path: Path) ->
     assert list(members(tmp_path / "out" / "train-000000.tar")) == ["b.jpg", "b.cls"]
 
 
-def test_a_link_in_the_place_where_an_export_is_made_is_not_followed(source: Path, tmp_path: Path) -> None:
+def test_a_link_with_the_name_of_the_temporary_folder_is_not_followed(source: Path, tmp_path: Path) -> None:
     convert(source, tmp_path / "data")
     precious = write_tree(tmp_path / "precious", {"file": b"1", "folder/file": b"2"})
     (tmp_path / ".out.fastinet-export").symlink_to(precious)
@@ -442,7 +444,7 @@ def test_a_link_in_the_place_where_an_export_is_made_is_not_followed(source: Pat
 
 @pytest.mark.parametrize("to", ["imagefolder", "webdataset"])
 @pytest.mark.parametrize("classes", [None, ["n00000001"]])
-def test_a_tar_whose_members_are_not_those_that_were_hashed_is_not_exported(
+def test_a_tar_that_does_not_match_its_hash_is_not_exported(
     tmp_path: Path, to: str, classes: list[str] | None
 ) -> None:
     """Payloads have hashes of their own; labels and annotations beside them have the tar's alone."""
@@ -460,7 +462,9 @@ def test_a_tar_whose_members_are_not_those_that_were_hashed_is_not_exported(
     assert nothing_written(tmp_path, "data")
 
 
-def test_flags_of_boxes_that_no_column_holds_are_refused_by_record_and_key(tmp_path: Path) -> None:
+def test_flags_of_boxes_that_are_too_large_for_the_column_are_refused_by_record_and_key(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("pyarrow")
     folder = tmp_path / "data" / "train"
     folder.mkdir(parents=True)

@@ -135,7 +135,7 @@ def test_boxes_are_measured_against_the_image_of_their_annotation(odd: Path) -> 
     assert quarters.max(axis=2).tolist() == [[0.75, 0.25], [0.5, 0.5]]
 
 
-def test_an_indexed_dataset_is_inspected_without_what_only_a_conversion_knows(
+def test_an_indexed_dataset_is_inspected_without_the_report_of_a_conversion(
     odd: Path, tmp_path: Path
 ) -> None:
     from fastinet.conversion.index import index
@@ -148,7 +148,7 @@ def test_an_indexed_dataset_is_inspected_without_what_only_a_conversion_knows(
     assert "JPEG 80%, PNG 20%" in _printed(tmp_path / "indexed")
 
 
-def test_a_file_that_was_renamed_in_conversion_is_judged_by_its_own_name(tmp_path: Path) -> None:
+def test_a_file_that_was_renamed_in_conversion_is_misnamed_by_its_original_name(tmp_path: Path) -> None:
     jpeg, png = image(64, 48), image(60, 48, "PNG")
     write_tree(tmp_path / "src", {"c/a.jpg": jpeg, "c/b.jpg": jpeg, "c/a.png": jpeg, "c/d.png": png})
     fastinet.convert(tmp_path / "src", tmp_path / "dst")
@@ -187,7 +187,7 @@ def two_splits(tmp_path: Path) -> Path:
     return tmp_path / "dst"
 
 
-def test_all_splits_are_inspected_or_those_that_are_asked_for(two_splits: Path) -> None:
+def test_all_splits_are_inspected_or_only_those_that_are_requested(two_splits: Path) -> None:
     assert {name: s.records for name, s in fastinet.inspect(two_splits).splits.items()} == {
         "train": 6,
         "val": 2,
@@ -198,7 +198,7 @@ def test_all_splits_are_inspected_or_those_that_are_asked_for(two_splits: Path) 
         fastinet.inspect(two_splits, split=["val", "test"])
 
 
-def test_copies_of_a_split_beside_each_other_are_told_apart_by_their_folders(two_splits: Path) -> None:
+def test_copies_of_a_split_are_distinguished_by_their_folders(two_splits: Path) -> None:
     shutil.copytree(two_splits / "val", two_splits / "val-copy")
     with pytest.raises(
         errors.FormatError, match="splits of the same name: train: train, val: val, val-copy: val"
@@ -207,7 +207,7 @@ def test_copies_of_a_split_beside_each_other_are_told_apart_by_their_folders(two
     assert fastinet.inspect(two_splits, split="val-copy").splits["val"].records == 2
 
 
-def test_what_is_damaged_is_a_typed_error_that_names_the_file(two_splits: Path) -> None:
+def test_damage_is_a_typed_error_that_names_the_file(two_splits: Path) -> None:
     train = two_splits / "train"
     sidecar = train / "train-000000.idx"
     sound = sidecar.read_bytes()
@@ -290,7 +290,7 @@ def test_the_command_prints_the_facts_and_writes_them_as_json(
     assert "no split 'test'; there is train" in capsys.readouterr().err
 
 
-def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
+def test_control_characters_in_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
     from splits import jpeg_items, write_split
 
     from fastinet.format import manifest
@@ -304,7 +304,7 @@ def test_names_cannot_command_the_terminal(tmp_path: Path) -> None:
     assert not set(printed) & {"\x1b", "\x07", "\udcff"}
 
 
-def test_real_photographs_are_told_as_pillow_sees_them(tmp_path: Path) -> None:
+def test_sizes_and_formats_of_real_photographs_are_those_that_pillow_finds(tmp_path: Path) -> None:
     files = shared_files("imagenet-samples/train/*/*.JPEG")[:60]
     if not files:
         pytest.skip("no shared samples here")
@@ -398,11 +398,11 @@ def test_a_choice_depends_on_seed_and_records_but_not_on_how_they_are_offered() 
         (0, 0, "0%"),
     ],
 )
-def test_a_share_is_never_rounded_to_nothing_or_to_all(part: int, whole: int, text: str) -> None:
+def test_a_share_is_rounded_to_0_or_100_percent_only_if_it_is(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
 
 
-def test_bytes_are_told_in_decimal_units() -> None:
+def test_bytes_have_decimal_units() -> None:
     counts = (0, 999, 1000, 123456, 138_000_000_000, 9.99e14)
     assert [size_of(n) for n in counts] == ["0 B", "999 B", "1.0 kB", "123 kB", "138 GB", "999 TB"]
 

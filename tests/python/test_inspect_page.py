@@ -170,7 +170,7 @@ def test_the_number_of_samples_is_bounded_and_spread_over_the_classes(dataset: P
         report.write_html(tmp_path / "page.html", images=-1)
 
 
-def test_what_keeps_the_page_from_being_written_is_told_before_the_work(
+def test_a_page_that_cannot_be_written_is_an_error_before_the_work(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for target, reason in ((tmp_path, "Is a directory"), (tmp_path / "no" / "page.html", "No such file")):
@@ -186,7 +186,7 @@ def test_what_keeps_the_page_from_being_written_is_told_before_the_work(
     assert not (tmp_path / "page.html").exists()
 
 
-def test_the_command_writes_the_page_and_names_what_it_could_not_show(
+def test_the_command_writes_the_page_and_names_images_that_it_could_not_show(
     dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "page.html"
@@ -276,7 +276,7 @@ def test_the_tree_is_operated_by_keys_alone(visit: browser.Visit) -> None:
 
 
 @needs_browser
-def test_boxes_lie_where_the_annotation_says_with_their_class_word(
+def test_boxes_are_drawn_where_the_annotation_says_with_the_word_of_their_class(
     visit: browser.Visit, tmp_path: Path
 ) -> None:
     page = visit.page

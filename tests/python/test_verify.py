@@ -40,7 +40,7 @@ def kinds(report: VerifyReport) -> list[tuple[type, str]]:
 
 
 @pytest.mark.parametrize("decode", [False, True])
-def test_a_sound_dataset_has_no_problems_and_all_of_it_was_read(sound: Path, decode: bool) -> None:
+def test_an_intact_dataset_has_no_problems_and_is_read_completely(sound: Path, decode: bool) -> None:
     report = fastinet.verify(sound, decode=decode)
     assert report.ok
     assert (report.splits, report.shards, report.records) == (2, 4, 12)
@@ -83,7 +83,7 @@ def test_all_problems_are_reported_not_just_the_first(dataset: Path) -> None:
     ]
 
 
-def test_decoding_finds_records_that_are_intact_but_no_images(tmp_path: Path) -> None:
+def test_decoding_finds_records_that_are_intact_but_not_images(tmp_path: Path) -> None:
     write_tree(tmp_path / "src", {"a/good.jpg": small_jpeg(1), "a/noise.jpg": b"no image"})
     fastinet.convert(tmp_path / "src", tmp_path / "dst", on_bad="keep")
     assert fastinet.verify(tmp_path / "dst").ok

@@ -53,7 +53,7 @@ def test_images_with_the_same_bytes_are_grouped_across_shards_and_splits(two_spl
     assert [image.record for image in first.images] == [0, 3, 5, 1]
 
 
-def test_duplicates_are_problems_only_where_the_user_says_so(two_splits: Path) -> None:
+def test_duplicates_are_problems_only_if_the_user_says_so(two_splits: Path) -> None:
     overlap = fastinet.verify(two_splits, fail_on=["overlap"]).problems
     assert [(type(p), str(p)) for p in overlap] == [
         (
@@ -70,7 +70,7 @@ def test_duplicates_are_problems_only_where_the_user_says_so(two_splits: Path) -
     assert not fastinet.verify(two_splits / "train", fail_on=["duplicates"]).ok
 
 
-def test_another_dataset_is_compared_with_but_not_searched_itself(two_splits: Path, tmp_path: Path) -> None:
+def test_duplicates_within_the_other_dataset_are_not_reported(two_splits: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     write_split(other / "test", [("x", C, 3), ("y", small_jpeg(9), 0), ("z", small_jpeg(9), 0)])
     report = fastinet.verify(two_splits / "train", against=other, fail_on=["overlap"])
@@ -86,7 +86,7 @@ def test_another_dataset_is_compared_with_but_not_searched_itself(two_splits: Pa
         fastinet.verify(two_splits, against=tmp_path / "gone")
 
 
-def test_a_damaged_dataset_to_compare_with_is_a_problem_and_the_rest_of_it_is_compared(
+def test_damage_of_the_other_dataset_is_a_problem_and_its_intact_part_is_compared(
     two_splits: Path, tmp_path: Path
 ) -> None:
     other = write_split(tmp_path / "other", [("x", C, 3), ("y", B, 0)], per_shard=1)
@@ -97,7 +97,7 @@ def test_a_damaged_dataset_to_compare_with_is_a_problem_and_the_rest_of_it_is_co
     assert listed(report.exact)[0] == ["train/b1", "train/b2", f"{other}: other/y"]
 
 
-def test_equal_hashes_of_different_bytes_are_no_duplicates(two_splits: Path) -> None:
+def test_different_bytes_with_equal_hashes_are_not_duplicates(two_splits: Path) -> None:
     dataset = fastinet.Dataset(two_splits / "train")
     records = Records([Split("train", dataset.path, dataset.manifest)])
     prints = Fingerprints(len(records), payload=True, perceptual=False)
@@ -107,7 +107,7 @@ def test_equal_hashes_of_different_bytes_are_no_duplicates(two_splits: Path) -> 
     assert listed(report) == [["train/a1", "train/a2", "train/a3"], ["train/b1", "train/b2"]]
 
 
-def test_a_damaged_image_is_a_problem_and_no_duplicate(two_splits: Path) -> None:
+def test_a_damaged_image_is_a_problem_and_not_a_duplicate(two_splits: Path) -> None:
     tar = two_splits / "val" / "val-000001.tar"
     data = bytearray(tar.read_bytes())
     data[data.index(A) + 50] ^= 1
@@ -153,7 +153,7 @@ def test_arguments_that_contradict_each_other_are_refused(
     assert str(error.value) == message
 
 
-def test_what_a_report_lists_is_bounded_and_its_counts_are_not(
+def test_the_lists_of_a_report_are_bounded_and_its_counts_are_complete(
     two_splits: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(duplicates, "LISTED", 3)
@@ -214,7 +214,7 @@ def test_copies_that_were_encoded_resized_or_slightly_cropped_are_found(tmp_path
     assert all(value == 1 for value in share.values()), share
 
 
-def test_different_photographs_are_not_taken_for_copies(tmp_path: Path) -> None:
+def test_different_photographs_are_not_reported_as_copies(tmp_path: Path) -> None:
     files = shared_files("imagenet-samples/train/*/*.JPEG")
     items = [(file.stem, file.read_bytes(), 0) for file in files]
     items += [(f"made {key}", data, label) for key, data, label in jpeg_items(100)]
@@ -222,7 +222,7 @@ def test_different_photographs_are_not_taken_for_copies(tmp_path: Path) -> None:
     assert (found.compared, found.groups) == (len(items), 0)
 
 
-def test_copies_with_other_labels_and_in_other_splits_are_pointed_out(tmp_path: Path) -> None:
+def test_copies_with_other_labels_and_in_other_splits_are_counted(tmp_path: Path) -> None:
     picture = Image.fromarray(photo(3, 320, 240))
     first, second = encode(picture, quality=95), encode(picture, quality=50)
     write_split(tmp_path / "d" / "train", [("one", first, 0), ("same", first, 0), ("far", A, 1)])
@@ -236,7 +236,7 @@ def test_copies_with_other_labels_and_in_other_splits_are_pointed_out(tmp_path: 
     assert report.perceptual.listed[0].classes == ("n00000000", "n00000003")
 
 
-def test_copies_of_the_same_bytes_are_not_told_of_twice(two_splits: Path) -> None:
+def test_copies_with_the_same_bytes_are_not_reported_again_as_perceptual(two_splits: Path) -> None:
     report = fastinet.verify(two_splits, duplicates="perceptual")
     assert report.exact is not None
     assert report.perceptual is not None
@@ -253,7 +253,7 @@ def test_a_greater_distance_finds_more(tmp_path: Path) -> None:
     assert 0 < far.listed[0].distance <= 16
 
 
-def test_images_of_a_single_colour_look_like_nothing(tmp_path: Path) -> None:
+def test_images_of_a_single_colour_are_not_compared(tmp_path: Path) -> None:
     items = [
         (f"{value}", encode(Image.new("RGB", (64 + value, 64), (value,) * 3)), 0) for value in range(5, 50, 5)
     ]

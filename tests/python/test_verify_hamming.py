@@ -51,14 +51,14 @@ def clustered(seed: int, count: int) -> Hashes:
 
 
 @pytest.mark.parametrize("distance", [0, 1, 2, 3, 4, 5, 6, 8, 11, 16])
-def test_groups_are_those_of_comparing_each_with_each(distance: int) -> None:
+def test_groups_equal_those_of_a_comparison_of_all_pairs(distance: int) -> None:
     hashes = clustered(distance, 700)
     assert grouped(hashes, distance) == each_with_each(hashes, distance)
 
 
 @pytest.mark.parametrize("bands", [3, 4, 5, 7, 16])
 @pytest.mark.parametrize("distance", [2, 6, 9])
-def test_every_cut_into_bands_finds_the_same(
+def test_all_numbers_of_bands_find_the_same_groups(
     bands: int, distance: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashes = clustered(bands, 400)
@@ -79,7 +79,7 @@ def test_planted_pairs_are_found_among_many() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5000])
-def test_few_and_equal_hashes_are_no_special_case(count: int) -> None:
+def test_few_and_equal_hashes_are_grouped_like_others(count: int) -> None:
     assert len(set(grouped(np.full(count, 7, np.uint64), 6))) == min(count, 1)
 
 
@@ -89,7 +89,7 @@ def test_a_chain_of_near_hashes_is_one_group() -> None:
     assert grouped(chain, 0) == list(range(64))
 
 
-def test_bits_are_counted_alike_without_the_instruction() -> None:
+def test_both_ways_to_count_bits_agree() -> None:
     values = np.concatenate([random_hashes(3, 1000), np.array([0, 2**64 - 1, 1, 2**63], np.uint64)])
     expected = [int(value).bit_count() for value in values]
     assert hamming._popcount(values).tolist() == expected

@@ -1,4 +1,4 @@
-"""fastinet.verify proves what sidecars and manifests say, where every checksum is right."""
+"""fastinet.verify compares sidecars and manifests with tars and images, even if every checksum is right."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def keys(split: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("decode", [False, True])
-def test_what_a_conversion_made_is_proved_without_a_problem(split: Path, decode: bool) -> None:
+def test_a_converted_dataset_has_no_problems(split: Path, decode: bool) -> None:
     report = verify(split, decode=decode)
     assert report.ok
     assert (report.problem_count, report.scanned, report.records) == (0, 6, 6)
@@ -114,7 +114,9 @@ LIES: Mapping[str, tuple[Callable[[Forgery], object], str]] = {
 
 
 @pytest.mark.parametrize("lie", LIES)
-def test_a_sidecar_that_lies_is_told_by_its_tar_or_image(split: Path, lie: str) -> None:
+def test_a_wrong_value_in_a_sidecar_is_found_by_comparing_it_with_tar_and_image(
+    split: Path, lie: str
+) -> None:
     tell, message = LIES[lie]
     forgery = Forgery(split)
     tell(forgery)
@@ -128,14 +130,14 @@ def test_a_sidecar_that_lies_is_told_by_its_tar_or_image(split: Path, lie: str) 
     assert found[0].found
 
 
-def test_the_size_of_what_is_no_jpeg_is_told_by_a_decoder(split: Path) -> None:
+def test_a_decoder_checks_the_size_of_images_that_are_not_jpegs(split: Path) -> None:
     Forgery(split, 1).set(2, "height", 41).save()
     assert told(split) == [
         "train-000001.idx: record 2 (n00000021/5): image size: expected 50x40, found 50x41"
     ]
 
 
-def test_boxes_are_told_by_the_json_of_their_record(split: Path) -> None:
+def test_boxes_are_compared_with_the_json_of_their_record(split: Path) -> None:
     forgery = Forgery(split)
     struct.pack_into("<i", forgery.section(BOXES), 16, 4)  # xmin
     forgery.save()
@@ -165,7 +167,7 @@ def test_a_box_that_no_image_can_have_is_a_problem(split: Path, at: int, value: 
     assert [text for text in told(split) if f"record 1 (n00000020/2): {message}" in text], told(split)
 
 
-def test_a_false_entry_point_is_found_by_a_fresh_scan(split: Path) -> None:
+def test_a_wrong_entry_point_is_found_by_a_fresh_scan(split: Path) -> None:
     forgery = Forgery(split)
     forgery.entry_points(2)[30] ^= 4
     forgery.save()
@@ -185,7 +187,7 @@ def test_entry_points_of_another_image_are_found_without_a_scan(split: Path) -> 
     assert told(split) == [message]
 
 
-def test_entry_points_at_another_spacing_are_no_problem(tmp_path: Path) -> None:
+def test_entry_points_at_another_spacing_are_not_a_problem(tmp_path: Path) -> None:
     """What another version of fastinet chose is as good as what this one would choose."""
     write_tree(tmp_path / "src", {"a/1.jpg": small_jpeg(1, 400, 300)})
     convert(tmp_path / "src", tmp_path / "out")
@@ -212,7 +214,7 @@ def test_entry_points_at_another_spacing_are_no_problem(tmp_path: Path) -> None:
     assert told(tmp_path / "out" / "train", decode=True) == []
 
 
-def test_one_image_in_some_is_scanned_and_all_of_them_with_decode(tmp_path: Path) -> None:
+def test_a_sample_of_the_images_is_scanned_and_all_of_them_with_decode(tmp_path: Path) -> None:
     write_tree(tmp_path / "src", {f"a/{i:02}.jpg": small_jpeg(i, 32, 32) for i in range(40)})
     convert(tmp_path / "src", tmp_path / "out")
     split = tmp_path / "out" / "train"
@@ -240,7 +242,7 @@ def test_a_label_in_the_tar_is_compared_with_the_sidecar(split: Path) -> None:
     assert told(split) == ["train-000000.idx: record 2 (n00000020/4): label: expected 1, as in .cls, found 0"]
 
 
-def test_a_sidecar_of_another_tar_is_told_by_its_own_hash(split: Path) -> None:
+def test_a_sidecar_of_another_tar_is_recognised_by_its_hash(split: Path) -> None:
     forgery = Forgery(split)
     forgery.tar[100:104] = b"0600"  # the mode of the first member: nothing that a record tells
     (split / "train-000000.tar").write_bytes(forgery.tar)
@@ -296,7 +298,7 @@ def test_tars_of_other_tools_that_were_indexed_have_no_problems(tmp_path: Path) 
         assert told(folder) == [], name
 
 
-def test_labels_of_indexed_tars_are_told_by_name_or_json(tmp_path: Path) -> None:
+def test_labels_of_indexed_tars_are_compared_with_names_or_json(tmp_path: Path) -> None:
     members = {"a.jpg": small_jpeg(1), "a.cls": b"dog", "b.jpg": small_jpeg(2), "b.json": b'{"label": 1}'}
     folder = indexed(tmp_path / "x", members, classes=["cat", "dog"])
     Forgery(folder).set(0, "label", 0).set(1, "label", 0).save()
@@ -306,7 +308,7 @@ def test_labels_of_indexed_tars_are_told_by_name_or_json(tmp_path: Path) -> None
     ]
 
 
-def test_labels_come_from_the_members_that_the_manifest_says_were_chosen(tmp_path: Path) -> None:
+def test_labels_come_from_the_members_that_the_manifest_names(tmp_path: Path) -> None:
     members = {"a.jpg": small_jpeg(1), "a.cls": b"1", "a.truth.json": b'{"label": 0.0}'}
     folder = indexed(tmp_path / "x", members)
     contents = manifest.read(folder)
@@ -333,7 +335,7 @@ def test_an_image_of_the_tar_that_the_sidecar_lacks_is_a_problem(tmp_path: Path)
     assert told(folder) == ["x-000000.idx: key 1: expected a record, as the tar has one, found none"]
 
 
-def test_a_key_in_two_shards_is_a_problem_of_what_fastinet_wrote_alone(tmp_path: Path) -> None:
+def test_a_key_in_two_shards_is_a_problem_only_if_fastinet_wrote_them(tmp_path: Path) -> None:
     items = [("a/1", small_jpeg(1), 0), ("a/2", small_jpeg(2), 0), ("a/1", small_jpeg(3), 0)]
     written = write_split(tmp_path / "train", items, per_shard=2, created_by={"plan": "0"})
     assert told(written) == [
@@ -344,7 +346,7 @@ def test_a_key_in_two_shards_is_a_problem_of_what_fastinet_wrote_alone(tmp_path:
     assert told(other) == []
 
 
-def test_the_hierarchy_has_no_circle_and_names_only_what_is_there(split: Path) -> None:
+def test_a_cycle_or_an_unknown_name_in_the_hierarchy_is_a_problem(split: Path) -> None:
     contents = manifest.read(split)
     parent, child = contents.hierarchy[0]
     manifest.write(split, replace(contents, hierarchy=(*contents.hierarchy, (child, parent))))
@@ -387,14 +389,14 @@ def test_attached_columns_are_verified(split: Path, made: Path, tmp_path: Path) 
     assert "its columns were attached to other shards than dataset.json lists" in problem
 
 
-def test_names_json_names_only_records_that_are_there(split: Path) -> None:
+def test_names_of_missing_records_in_names_json_are_a_problem(split: Path) -> None:
     listed = json.loads((split / names.FILE).read_text())
     listed[1]["others"]["n00000021/99"] = "99.gif"
     (split / names.FILE).write_text(json.dumps(listed))
     assert told(split) == ["names.json: [1].others: expected keys of the shard's records, found n00000021/99"]
 
 
-def test_many_problems_are_counted_and_some_are_listed(tmp_path: Path) -> None:
+def test_all_problems_are_counted_and_the_first_ones_are_listed(tmp_path: Path) -> None:
     split = write_split(tmp_path / "train", [(f"{i}", b"%d" % i, 0) for i in range(1100)], 1100)
     forgery = Forgery(split)
     for record in range(1100):
@@ -410,7 +412,9 @@ def test_many_problems_are_counted_and_some_are_listed(tmp_path: Path) -> None:
     assert ": 1,100 problem(s)" in done.output
 
 
-def test_records_with_and_without_annotations_are_remarked_on(split: Path, tmp_path: Path) -> None:
+def test_a_split_in_which_only_some_records_have_annotations_gets_a_remark(
+    split: Path, tmp_path: Path
+) -> None:
     done = CliRunner().invoke(cli, ["verify", str(split)])
     assert done.exit_code == 0
     assert "1 of 6 records have annotations (.json): Hugging Face datasets" in " ".join(done.output.split())
@@ -418,7 +422,7 @@ def test_records_with_and_without_annotations_are_remarked_on(split: Path, tmp_p
     assert "annotations" not in CliRunner().invoke(cli, ["verify", str(plain)]).output
 
 
-def test_odd_images_are_proved_without_a_problem(tmp_path: Path) -> None:
+def test_unusual_images_have_no_problems(tmp_path: Path) -> None:
     image = Image.fromarray(photo(1, 60, 40))
     exif = Image.Exif()
     exif[0x0112] = 6

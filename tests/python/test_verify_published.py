@@ -141,7 +141,7 @@ def test_hugging_face_adds_the_synset_to_the_names_which_are_the_same_names(tmp_
     assert (found.strange_names, found.deviating) == (0, ())
 
 
-def test_a_part_of_the_classes_is_held_to_the_published_numbers_of_these(tmp_path: Path) -> None:
+def test_a_subset_of_the_classes_is_compared_with_their_published_numbers(tmp_path: Path) -> None:
     items = [(f"{FIRST_TWO[0]}_{i}", b"a%d" % i, 0) for i in range(1300)]
     items += [(f"{FIRST_TWO[1]}_{i}", b"b%d" % i, 1) for i in range(1297)]
     path = written(tmp_path / "train", items, FIRST_TWO)
@@ -156,7 +156,7 @@ def test_a_part_of_the_classes_is_held_to_the_published_numbers_of_these(tmp_pat
     assert ClassCount(ILSVRC[2], 1300, 0) in stated.deviating
 
 
-def test_labels_that_contradict_the_name_of_the_image_are_pointed_out(tmp_path: Path) -> None:
+def test_labels_that_contradict_the_name_of_the_image_are_listed(tmp_path: Path) -> None:
     names = ("n00000001", "n00000002", "dog")
     items = [
         ("a/n00000001_5", b"1", 0),
@@ -239,7 +239,7 @@ def test_the_devkits_own_numbers_come_before_the_table() -> None:
     assert splits["train"].images_of(ClassInfo("n1")) is None
 
 
-def test_a_conversion_from_the_archives_keeps_what_the_devkit_says_of_each_class(tmp_path: Path) -> None:
+def test_a_conversion_from_the_archives_keeps_the_devkits_details_of_each_class(tmp_path: Path) -> None:
     train = {name: {f"{name}_{i}.JPEG": small_jpeg(i) for i in range(3)} for name in CLASSES}
     files = {"ILSVRC2012_img_train.tar": tar_of_tars(train), "ILSVRC2012_devkit_t12.tar.gz": devkit(2012, [])}
     fastinet.convert(write(tmp_path / "src", files), tmp_path / "dst")
