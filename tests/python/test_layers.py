@@ -23,7 +23,7 @@ dataset
 imagenet
 loading
 conversion
-benchmarking exporting inspection verification
+benchmarking exporting inspection merging verification
 views
 dali jax torch transforms
 __init__
