@@ -1,4 +1,4 @@
-"""A reader of shards written from FORMAT.md and ITU-T T.81 alone: slow, simple, and none of fastinet's code."""
+"""A slow and simple reader of shards, written from FORMAT.md and ITU-T T.81 alone."""
 
 from __future__ import annotations
 
@@ -42,21 +42,11 @@ class Shard:
 def read_shard(tar_path: Path, index_path: Path) -> Shard:
     """Reads and checks both files. AssertionError where they break a rule of FORMAT.md."""
     tar, data = tar_path.read_bytes(), index_path.read_bytes()
-    (
-        magic,
-        version,
-        header_size,
-        count,
-        tar_size,
-        tar_hash,
-        size,
-        record_size,
-        sections,
-        flags,
-        reserved,
-        head_hash,
-    ) = struct.unpack_from("<8sIIQQQQIIIIQ", data)
-    assert (magic, version, flags, reserved) == (b"\x89FIDX\r\n\x1a", 2, 0, 0)
+    header = struct.unpack_from("<8sIIQQQQIIIIQ", data)
+    magic, version, header_size, count, tar_size, tar_hash, size, record_size, sections, *bits, head_hash = (
+        header
+    )
+    assert (magic, version, bits) == (b"\x89FIDX\r\n\x1a", 2, [0, 0])
     assert (tar_size, tar_hash, size) == (len(tar), xxhash.xxh3_64_intdigest(tar), len(data))
     assert header_size >= 72
     assert record_size >= 80
@@ -67,9 +57,8 @@ def read_shard(tar_path: Path, index_path: Path) -> Shard:
     parts: dict[int, bytes] = {}
     end, prefix = head, len(data)
     for i in range(sections):
-        number, section_flags, offset, length, hashed = struct.unpack_from(
-            "<IIQQQ", data, header_size + 32 * i
-        )
+        row = struct.unpack_from("<IIQQQ", data, header_size + 32 * i)
+        number, section_flags, offset, length, hashed = row
         assert offset == (end + 7) // 8 * 8
         assert not any(data[end:offset])
         assert (section_flags, all(other < number for other in parts)) == (int(number == 3), True)
@@ -83,23 +72,8 @@ def read_shard(tar_path: Path, index_path: Path) -> Shard:
     end = 0
     for i in range(count):
         row = struct.unpack_from("<QQQQIIiIIIIIIIQ", data, table + record_size * i)
-        (
-            at,
-            payload_hash,
-            points_hash,
-            points_at,
-            points_size,
-            length,
-            label,
-            width,
-            height,
-            bits,
-            key_at,
-            key_size,
-            boxes_at,
-            boxes_size,
-            original,
-        ) = row
+        at, payload_hash, points_hash, points_at, points_size, length, label, width, height = row[:9]
+        flags, key_at, key_size, boxes_at, boxes_size, original = row[9:]
         assert at % 512 == 0
         assert at >= (end + 511) // 512 * 512 + 512
         end = at + length
@@ -111,22 +85,10 @@ def read_shard(tar_path: Path, index_path: Path) -> Shard:
         assert len(points) == points_size
         assert points_hash == (xxhash.xxh3_64_intdigest(points, seed=payload_hash) if points else 0)
         boxes = _boxes(parts[2][boxes_at : boxes_at + boxes_size]) if boxes_size else None
-        assert not bits & ~0x1FF0F
-        records.append(
-            Record(
-                key,
-                label,
-                payload,
-                width,
-                height,
-                bits & 15,
-                bits >> 8 & 255,
-                bool(bits >> 16 & 1),
-                original,
-                points,
-                boxes,
-            )
-        )
+        assert not flags & ~0x1FF0F
+        orientation, encoding, clean = flags & 15, flags >> 8 & 255, bool(flags >> 16 & 1)
+        image = (width, height, orientation, encoding, clean)
+        records.append(Record(key, label, payload, *image, original, points, boxes))
     return Shard(records, prefix)
 
 
