@@ -1,12 +1,16 @@
 // Decoded pixels on their way from a decoder to the resampler.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
 #include "image/geometry.h"
 
 namespace fastinet {
+
+// One row of pixels, one array a channel. The three pointers of a gray row are equal.
+using RgbRow = std::array<const uint8_t*, 3>;
 
 // RGB samples of a rectangle of an image, one plane a channel. A gray image has its one plane three times
 // and channels == 1, so that work can be done once. The sample of image row y, column x lies at

@@ -36,7 +36,23 @@ HWY_ATTR void interleave(const uint8_t* r, const uint8_t* g, const uint8_t* b, s
   };
   size_t i = 0;
   for (; i + kPixels <= n; i += kPixels) step(i);
-  if (i < n) step(n - kPixels);  // overlaps what is there already
+  if (i < n) step(n - kPixels);  // overlaps the step before
+}
+
+HWY_ATTR void deinterleave(const uint8_t* rgb, size_t n, uint8_t* r, uint8_t* g, uint8_t* b) {
+  const DU8 d;
+  constexpr size_t kPixels = hn::MaxLanes(DU8());
+  if (n < kPixels) return scalar_output_kernels().deinterleave(rgb, n, r, g, b);
+  const auto step = [&](size_t i) HWY_ATTR {
+    hn::Vec<DU8> red, green, blue;
+    hn::LoadInterleaved3(d, rgb + 3 * i, red, green, blue);
+    hn::StoreU(red, d, r + i);
+    hn::StoreU(green, d, g + i);
+    hn::StoreU(blue, d, b + i);
+  };
+  size_t i = 0;
+  for (; i + kPixels <= n; i += kPixels) step(i);
+  if (i < n) step(n - kPixels);  // overlaps the step before
 }
 
 // 1 / 255 in two parts, for x / 255 = x * high + x * low.
@@ -104,7 +120,7 @@ HWY_ATTR void to_half(const uint8_t* in, size_t n, const Conversion& conversion,
 }  // namespace
 
 const OutputKernels& output_target_kernels() {
-  static constexpr OutputKernels set = {interleave, to_float, to_half};
+  static constexpr OutputKernels set = {interleave, deinterleave, to_float, to_half};
   return set;
 }
 

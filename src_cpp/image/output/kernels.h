@@ -24,6 +24,8 @@ struct Conversion {
 struct OutputKernels {
   // out = r0 g0 b0 r1 g1 b1 ...; 3 n bytes.
   void (*interleave)(const uint8_t* r, const uint8_t* g, const uint8_t* b, size_t n, uint8_t* out);
+  // The inverse: 3 n bytes to planes of n.
+  void (*deinterleave)(const uint8_t* rgb, size_t n, uint8_t* r, uint8_t* g, uint8_t* b);
   // out[i] = conversion of in[i] at phase i % 3. REQUIRES: n is a multiple of 3, or the phases are alike. A
   // float16 is given as its bits.
   void (*to_float)(const uint8_t* in, size_t n, const Conversion&, float* out);

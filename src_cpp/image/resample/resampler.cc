@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "image/output/writer.h"
 #include "image/resample/coefficients.h"
 #include "image/resample/kernels.h"
 #include "simd/level.h"
@@ -96,28 +95,25 @@ Rect source_region(const Geometry& geometry, int scale) {
 }
 
 struct Resampler::Impl {
-  explicit Impl(const OutputFormat& format) : kernels(&resample_kernels()), writer(format) {}
-
-  void run(const Planes& planes, const Geometry& geometry, void* out);
+  void start(const Planes& planes, const Geometry& geometry);
+  RgbRow next_row();
 
  private:
-  using Row = std::array<const uint8_t*, 3>;
-
   void resample_columns(int end);
-  Row source_row(int source);
-  Row side_by_side(const uint8_t* first) const;
-  Row resample_rows(int output);
-  Row resample_rows_first(int output);
+  RgbRow source_row(int source);
+  RgbRow side_by_side(const uint8_t* first) const;
+  RgbRow resample_rows(int output);
+  RgbRow resample_rows_first(int output);
   void list_taps(int output, const uint8_t* column);
-  Row pad(const Row& finished);
+  RgbRow pad(const RgbRow& finished);
   uint8_t* ring_row(int source) { return ring.data() + (source & (ring_rows - 1)) * ring_stride; }
 
-  const ResampleKernels* kernels;
-  OutputWriter writer;
+  const ResampleKernels* kernels = &resample_kernels();
   Pass columns, rows;
 
-  // State of one run. Rows are numbered within the crop.
+  // State of one sample. Rows are numbered within the crop.
   Plan plan;
+  int next = 0;  // row of the sample
   int channels = 3;
   int width = 0;  // resampled columns
   int view_width = 0;
@@ -136,22 +132,16 @@ struct Resampler::Impl {
   std::vector<const uint8_t*> taps;  // the rows that one output row reads
 };
 
-void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* out) {
+void Resampler::Impl::start(const Planes& planes, const Geometry& geometry) {
   plan = make_plan(geometry, planes.scale);
   view_width = geometry.view.width;
-  writer.start({geometry.view.height, geometry.view.width}, out);
-  const uint8_t* zeros = nullptr;
+  next = 0;
   if (plan.empty() || plan.columns.outputs() < geometry.view.width ||
       plan.rows.outputs() < geometry.view.height) {
     padded.reserve(static_cast<size_t>(view_width) * 4);
     std::memset(padded.data(), 0, static_cast<size_t>(view_width) * 4);
-    zeros = padded.data() + static_cast<size_t>(view_width) * 3;
   }
-  if (plan.empty()) {
-    for (int y = 0; y < geometry.view.height; ++y) writer.write_row(y, {zeros, zeros, zeros});
-    writer.finish();
-    return;
-  }
+  if (plan.empty()) return;
 
   channels = planes.channels;
   width = plan.columns.outputs();
@@ -174,19 +164,18 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
     ring.reserve(static_cast<size_t>(ring_rows) * ring_stride);
   }
   row.reserve(static_cast<size_t>(width) * channels + kRowPadding);
+}
 
-  for (int y = 0; y < geometry.view.height; ++y) {
-    const int output = y - plan.top;
-    if (output < 0 || output >= plan.rows.outputs()) {
-      writer.write_row(y, {zeros, zeros, zeros});
-      continue;
-    }
-    const Row finished = vertical_first          ? resample_rows_first(output)
-                         : plan.rows.resampled() ? resample_rows(output)
-                                                 : source_row(plan.rows.first + output);
-    writer.write_row(y, width < view_width ? pad(finished) : finished);
+RgbRow Resampler::Impl::next_row() {
+  const int output = next++ - plan.top;
+  if (plan.empty() || output < 0 || output >= plan.rows.outputs()) {
+    const uint8_t* const zeros = padded.data() + static_cast<size_t>(view_width) * 3;
+    return {zeros, zeros, zeros};
   }
-  writer.finish();
+  const RgbRow finished = vertical_first          ? resample_rows_first(output)
+                          : plan.rows.resampled() ? resample_rows(output)
+                                                  : source_row(plan.rows.first + output);
+  return width < view_width ? pad(finished) : finished;
 }
 
 // Fills the ring up to row `end`, in batches.
@@ -203,7 +192,7 @@ void Resampler::Impl::resample_columns(int end) {
 }
 
 // The three planes of a row before the vertical pass, from the first column that is wanted.
-Resampler::Impl::Row Resampler::Impl::source_row(int source) {
+RgbRow Resampler::Impl::source_row(int source) {
   if (!through_ring) {
     const ptrdiff_t offset = source * stride + plan.columns.first;
     return {origin[0] + offset, origin[1] + offset, origin[2] + offset};
@@ -213,12 +202,12 @@ Resampler::Impl::Row Resampler::Impl::source_row(int source) {
 }
 
 // The three planes of a row whose channels lie side by side.
-Resampler::Impl::Row Resampler::Impl::side_by_side(const uint8_t* first) const {
+RgbRow Resampler::Impl::side_by_side(const uint8_t* first) const {
   if (channels == 1) return {first, first, first};
   return {first, first + width, first + 2 * static_cast<ptrdiff_t>(width)};
 }
 
-Resampler::Impl::Row Resampler::Impl::resample_rows(int output) {
+RgbRow Resampler::Impl::resample_rows(int output) {
   if (through_ring) {
     const int begin = rows.coefficients.begin[output];
     const int count = rows.coefficients.count[output];
@@ -238,7 +227,7 @@ Resampler::Impl::Row Resampler::Impl::resample_rows(int output) {
 }
 
 // The same with the passes in the other order; `done` counts output rows.
-Resampler::Impl::Row Resampler::Impl::resample_rows_first(int output) {
+RgbRow Resampler::Impl::resample_rows_first(int output) {
   if (output == done) {
     const Interval x = source_interval(plan.columns);
     const ptrdiff_t tall_stride = x.end + kRowPadding;
@@ -268,8 +257,8 @@ void Resampler::Impl::list_taps(int output, const uint8_t* column) {
 }
 
 // The row between its zero columns.
-Resampler::Impl::Row Resampler::Impl::pad(const Row& finished) {
-  Row result;
+RgbRow Resampler::Impl::pad(const RgbRow& finished) {
+  RgbRow result;
   for (int c = 0; c < 3; ++c) {
     uint8_t* const to = padded.data() + static_cast<ptrdiff_t>(c) * view_width;
     std::memcpy(to + plan.left, finished[c], width);
@@ -278,13 +267,12 @@ Resampler::Impl::Row Resampler::Impl::pad(const Row& finished) {
   return result;
 }
 
-Resampler::Resampler(const OutputFormat& format) : impl_(std::make_unique<Impl>(format)) {}
+Resampler::Resampler() : impl_(std::make_unique<Impl>()) {}
 Resampler::~Resampler() = default;
 Resampler::Resampler(Resampler&&) noexcept = default;
 Resampler& Resampler::operator=(Resampler&&) noexcept = default;
 
-void Resampler::run(const Planes& planes, const Geometry& geometry, void* out) {
-  impl_->run(planes, geometry, out);
-}
+void Resampler::start(const Planes& planes, const Geometry& geometry) { impl_->start(planes, geometry); }
+RgbRow Resampler::next_row() { return impl_->next_row(); }
 
 }  // namespace fastinet
