@@ -6,7 +6,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h.
 #include "hwy/highway.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::HWY_NAMESPACE {
@@ -138,8 +138,7 @@ HWY_EXPORT(output_target_kernels);
 }  // namespace
 
 const OutputKernels& output_kernels() {
-  if (simd_level() == SimdLevel::kScalar) return scalar_output_kernels();
-  return HWY_DYNAMIC_DISPATCH(output_target_kernels)();
+  return FASTINET_DISPATCH(output_target_kernels, scalar_output_kernels)();
 }
 
 }  // namespace fastinet

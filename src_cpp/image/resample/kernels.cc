@@ -12,7 +12,7 @@
 
 #include "hwy/highway.h"
 #include "image/codec/blocks/pairwise-inl.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::HWY_NAMESPACE {
@@ -335,8 +335,7 @@ HWY_EXPORT(resample_target_kernels);
 }  // namespace
 
 const ResampleKernels& resample_kernels() {
-  if (simd_level() == SimdLevel::kScalar) return scalar_resample_kernels();
-  return HWY_DYNAMIC_DISPATCH(resample_target_kernels)();
+  return FASTINET_DISPATCH(resample_target_kernels, scalar_resample_kernels)();
 }
 
 }  // namespace fastinet

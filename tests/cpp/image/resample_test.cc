@@ -155,21 +155,5 @@ TEST(OutputFormat, WithAStandardDeviationOfZeroNamesTheChannel) {
             std::string::npos);
 }
 
-TEST(SimdLevels, ThatDoNotExistOrCannotRunAreErrors) {
-  EXPECT_THROW(parse_simd_level("fast"), Error);
-  for (const char* level : {"neon", "avx2"}) {
-    bool available = false;
-    for (SimdLevel l : available_simd_levels()) available |= std::string(simd_level_name(l)) == level;
-    if (available) continue;
-    try {
-      parse_simd_level(level);
-      FAIL() << level;
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::kUnsupported);
-      EXPECT_EQ(e.context().found, level);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace fastinet
