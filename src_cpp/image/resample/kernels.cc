@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "hwy/highway.h"
-#include "image/codec/blocks/pairwise-inl.h"
 #include "simd/dispatch.h"
+#include "simd/pairwise-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::HWY_NAMESPACE {
@@ -29,7 +29,6 @@ const ResampleKernels& resample_target_kernels() { return avx512icl_resample_ker
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using jpeg::HWY_NAMESPACE::mul_add_pairs;
 
 using DU8 = hn::ScalableTag<uint8_t>;
 using DI16 = hn::ScalableTag<int16_t>;
@@ -78,7 +77,8 @@ HWY_INLINE VI32 finish(VI32 low, VI32 high) {
   return hn::ShiftRight<kWeightBits>(hn::Add(hn::Add(low, half), hn::ShiftLeft<16>(high)));
 }
 
-// Clamps to bytes: in each block the lanes of a, then those of b.
+// Clamps to bytes: in each block the lanes of a, then those of b. Raw intrinsics, since Highway 1.0.3, the
+// oldest that we support, narrows two vectors to 16-bit lanes only; its DemoteTo takes a permutation more.
 HWY_INLINE VU8 pack_bytes(VI16 a, VI16 b) {
 #if HWY_TARGET == HWY_AVX3
   return VU8{_mm512_packus_epi16(a.raw, b.raw)};

@@ -1,6 +1,10 @@
 // The two passes for AVX-512 with VBMI and VNNI: one vpermb gathers four taps for each of 16 outputs, and one
-// vpdpbusd multiplies and adds them all. Weights go in as three signed bytes,
+// vpdpbusd multiplies and adds them all. Each weight is split into three signed bytes,
 // weight = high * 65536 + middle * 256 + low, whose sums are exact modulo 2^32.
+//
+// Raw intrinsics, since Highway 1.0.3, the oldest that we support, has neither instruction: its byte lookups
+// stay within blocks of 16 bytes, its SumOfMulQuadAccumulate came later, and its target AVX3_DL does not let
+// the compiler use AVX-512 VNNI at all, so that no function of that target can.
 #include "image/resample/kernels.h"
 
 #if defined(__x86_64__) || defined(__i386__)

@@ -6,9 +6,9 @@
 #define HWY_TARGET_INCLUDE "image/codec/blocks/color.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "image/codec/blocks/pairwise-inl.h"
 #include "image/codec/blocks/upsample.h"
 #include "simd/dispatch.h"
+#include "simd/pairwise-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -24,6 +24,8 @@ void ycc_row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t coun
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
+using fastinet::HWY_NAMESPACE::mul_add_pairs;
+using fastinet::HWY_NAMESPACE::pair_constant;
 
 using DU8 = hn::CappedTag<uint8_t, kRowPadding>;
 using DU16 = hn::RepartitionToWide<DU8>;
