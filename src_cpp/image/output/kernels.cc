@@ -1,4 +1,4 @@
-// The last write in portable vectors.
+// The kernels of the last write in Highway's portable vectors.
 #include "image/output/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -79,7 +79,7 @@ HWY_INLINE VF32 convert(const uint8_t* in, const Phase& p) {
   return hn::MulAdd(centered, p.inverse_high, hn::Mul(centered, p.inverse_low));
 }
 
-// Calls step(i, phase) for vectors that cover [0, n); the last three may overlap those before.
+// Calls step(i, phase) for vectors that cover [0, n). The last three may overlap the ones before.
 template <class Step>
 HWY_INLINE void for_each_vector(size_t n, const Conversion& conversion, const Step& step) {
   const Phase first = load_phase(conversion, 0), second = load_phase(conversion, 1),
@@ -96,8 +96,8 @@ HWY_INLINE void for_each_vector(size_t n, const Conversion& conversion, const St
 
 HWY_ATTR void to_float(const uint8_t* in, size_t n, const Conversion& conversion, float* out) {
   if (n < kStep) return scalar_output_kernels().to_float(in, n, conversion, out);
-  // A batch is much larger than the caches and read by someone else: storing past them saves reading each
-  // line first, a fifth of the time of a sample.
+  // A batch is much larger than the caches, and another thread reads it. Storing past the caches saves
+  // reading each line before it is overwritten, which would cost a fifth of a sample's time.
   const bool aligned = reinterpret_cast<uintptr_t>(out) % (kLanes * sizeof(float)) == 0;
   for_each_vector(n, conversion, [&](size_t i, const Phase& phase) HWY_ATTR {
     if (aligned && i % kLanes == 0) {

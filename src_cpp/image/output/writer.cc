@@ -12,7 +12,7 @@ namespace fastinet {
 namespace {
 
 constexpr int kChannels = 3;
-constexpr int kInterleaved = 3;  // index of the conversion of interleaved rows
+constexpr int kInterleaved = 3;  // the index of the conversion of interleaved rows
 
 void validate(const OutputFormat& format) {
   if (!format.normalize) return;
@@ -56,7 +56,7 @@ Conversion make_conversion(const OutputFormat& format, const float* tables,
   return conversion;
 }
 
-// Whether the kernel gives the table's results, to the bit, for every pixel of every channel.
+// Whether the kernel gives the reference's results, to the bit, for every pixel.
 template <class T>
 bool exact(void (*kernel)(const uint8_t*, size_t, const Conversion&, T*),
            void (*reference)(const uint8_t*, size_t, const Conversion&, T*), const Conversion& conversion) {

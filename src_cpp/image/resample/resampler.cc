@@ -16,14 +16,14 @@
 namespace fastinet {
 namespace {
 
-// Source rows that the horizontal pass does at once, so that its tables are loaded once for all of them and
-// the rows stay in the first-level cache until the vertical pass has read them.
+// The number of source rows that the horizontal pass processes at once: it loads its tables once for all of
+// them, and they stay in the first-level cache until the vertical pass reads them.
 constexpr int kBatchRows = 16;
 
 std::atomic<bool> heights_may_come_first{true};
 
-// The part of the view inside of the resized crop, and how it becomes the sample: `left` and `top` zero
-// columns and rows, then the resampled ones, then zeros.
+// The part of the view that is inside of the resized crop, and its place in the sample, which begins with
+// `left` zero columns and `top` zero rows and ends with zeros after the resampled ones.
 struct Plan {
   int crop_top = 0, crop_left = 0;  // of the source's first sample, in the image at 1/scale
   Axis columns;
@@ -41,7 +41,7 @@ struct Plan {
   bool empty() const { return columns.outputs() <= 0 || rows.outputs() <= 0; }
 };
 
-// The samples at 1/scale that [begin, end) touches, and where in them it begins and ends.
+// Finds the samples at 1/scale that the interval [begin, end) touches, and its ends within them.
 void place(int begin, int end, int scale, int* first, Axis* axis) {
   *first = begin / scale;
   const int last = (end + scale - 1) / scale;
@@ -68,7 +68,7 @@ Plan make_plan(const Geometry& g, int scale) {
   return plan;
 }
 
-// One pass: the coefficients of its axis, remembered from sample to sample.
+// One pass, with the coefficients of its axis, which are kept as long as the axis stays the same.
 struct Pass {
   Axis axis;
   Coefficients coefficients;
@@ -118,17 +118,17 @@ struct Resampler::Impl {
   int width = 0;  // resampled columns
   int view_width = 0;
   bool vertical_first = false;
-  bool through_ring = false;             // the columns are resampled or reversed
+  bool through_ring = false;             // whether the columns are resampled or reversed
   std::array<const uint8_t*, 3> origin;  // of the crop's sample (0, 0)
   ptrdiff_t stride = 0;
-  int done = 0;       // rows below this one are in the ring
-  int rows_end = 0;   // rows below this one will be needed
+  int done = 0;       // the rows before this one are or were in the ring
+  int rows_end = 0;   // the rows before this one are needed
   int ring_rows = 0;  // a power of two
   ptrdiff_t ring_stride = 0;
-  AlignedBuffer<uint8_t> ring;       // horizontally resampled rows, the channels of a row side by side
-  AlignedBuffer<uint8_t> tall;       // vertical first: a batch of finished rows before their horizontal pass
-  AlignedBuffer<uint8_t> row;        // one resampled row, likewise
-  AlignedBuffer<uint8_t> padded;     // one row with its zero columns, likewise, then a row of zeros
+  AlignedBuffer<uint8_t> ring;    // horizontally resampled rows, the channels of a row side by side
+  AlignedBuffer<uint8_t> tall;    // vertical first: a batch of rows between the vertical and horizontal pass
+  AlignedBuffer<uint8_t> row;     // one resampled row, the channels side by side
+  AlignedBuffer<uint8_t> padded;  // one row with its zero columns, the channels side by side; a row of zeros
   std::vector<const uint8_t*> taps;  // the rows that one output row reads
 };
 
@@ -178,7 +178,7 @@ RgbRow Resampler::Impl::next_row() {
   return width < view_width ? pad(finished) : finished;
 }
 
-// Fills the ring up to row `end`, in batches.
+// Fills the ring with the rows before `end`, in batches.
 void Resampler::Impl::resample_columns(int end) {
   while (done < end) {
     int batch = std::min(kBatchRows, rows_end - done);
@@ -191,7 +191,7 @@ void Resampler::Impl::resample_columns(int end) {
   }
 }
 
-// The three planes of a row before the vertical pass, from the first column that is wanted.
+// Returns a row before the vertical pass, from the first column that is needed.
 RgbRow Resampler::Impl::source_row(int source) {
   if (!through_ring) {
     const ptrdiff_t offset = source * stride + plan.columns.first;
@@ -201,7 +201,7 @@ RgbRow Resampler::Impl::source_row(int source) {
   return side_by_side(ring_row(source));
 }
 
-// The three planes of a row whose channels lie side by side.
+// Returns the row at `first`, whose channels are side by side.
 RgbRow Resampler::Impl::side_by_side(const uint8_t* first) const {
   if (channels == 1) return {first, first, first};
   return {first, first + width, first + 2 * static_cast<ptrdiff_t>(width)};
@@ -226,7 +226,7 @@ RgbRow Resampler::Impl::resample_rows(int output) {
   return side_by_side(row.data());
 }
 
-// The same with the passes in the other order; `done` counts output rows.
+// The same with the vertical pass first. `done` counts output rows here.
 RgbRow Resampler::Impl::resample_rows_first(int output) {
   if (output == done) {
     const Interval x = source_interval(plan.columns);
@@ -247,7 +247,8 @@ RgbRow Resampler::Impl::resample_rows_first(int output) {
   return side_by_side(ring_row(output));
 }
 
-// The source rows that output row `output` reads, at the column to which `column` points in row 0.
+// Lists in `taps` the source rows that output row `output` reads, at the column that `column` points to in
+// row 0.
 void Resampler::Impl::list_taps(int output, const uint8_t* column) {
   const int begin = rows.coefficients.begin[output];
   const int last = rows.coefficients.count[output] - 1;
@@ -256,7 +257,7 @@ void Resampler::Impl::list_taps(int output, const uint8_t* column) {
     taps[k] = column + (begin + std::min(k, last)) * stride;
 }
 
-// The row between its zero columns.
+// Returns the row with the zero columns on both sides.
 RgbRow Resampler::Impl::pad(const RgbRow& finished) {
   RgbRow result;
   for (int c = 0; c < 3; ++c) {

@@ -1,5 +1,5 @@
-// The vector kernels against the scalar reference, the bounds that they keep, and the regions asked for.
-// Pillow and torch are the oracles of tests/python/test_resample.py.
+// The vector kernels against the scalar reference, the memory that they may touch, and the source regions.
+// tests/python/test_resample.py compares with Pillow and torch.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -37,7 +37,7 @@ TEST_P(ResamplerAtLevel, GivesTheBytesOfTheScalarReferenceAndWritesNothingElse) 
         const size_t bytes = sample_bytes(format, g);
         std::vector<uint8_t> expected(bytes + kGuard, 0x5A);
         reference.run(source.planes, g, {}, expected.data());
-        // On a cache line or beside it: stores differ.
+        // Aligned to a cache line or not: the kernels store in different ways.
         std::vector<uint8_t> buffer(expected.size() + 2 * kLine, 0x5A);
         uint8_t* const out = buffer.data() + kLine - reinterpret_cast<uintptr_t>(buffer.data()) % kLine +
                              (round % 2 == 0 ? 0 : itemsize(dtype));
@@ -113,7 +113,7 @@ TEST(SourceRegion, IsEmptyForAViewOutsideOfTheResizedCrop) {
   EXPECT_EQ(source_region(g), Rect{});
 }
 
-// What the weights of an axis say about source sample i of output j, as in-sized rows.
+// Returns the weight of source sample i in output j, in rows of `in`.
 std::vector<int32_t> dense_weights(int in, int out) {
   Coefficients c;
   compute_coefficients({.in = in, .out = out, .first = 0, .last = out}, &c);

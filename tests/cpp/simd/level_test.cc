@@ -98,9 +98,10 @@ TEST_F(SimdLevels, ThatDoNotExistAreAnErrorThatListsThoseThatDo) {
     FAIL();
   } catch (const Error& e) {
     EXPECT_EQ(e.kind(), ErrorKind::kArgument);
-    EXPECT_STREQ(e.what(),
-                 "unknown SIMD level in FASTINET_SIMD: expected one of scalar, neon, avx2, avx512, avx512icl, "
-                 "found fast");
+    EXPECT_STREQ(
+        e.what(),
+        "unknown SIMD level in FASTINET_SIMD: expected one of scalar, neon, avx2, avx512, avx512icl, "
+        "found fast");
   }
 }
 
