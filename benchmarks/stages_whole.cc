@@ -3,6 +3,7 @@
 
 #include "image/codec/decoder.h"
 #include "image/codec/turbo/decoder.h"
+#include "image/pixel_pipeline.h"
 #include "image/resample/resampler.h"
 #include "simd/level.h"
 #include "stage_formats.h"
@@ -36,12 +37,12 @@ void add_whole(const WorkItems& items, Stopwatch& watch, StageRows& rows) {
       });
     }
     const auto turbo = std::make_shared<TurboDecoder>();
-    const auto resampler = std::make_shared<Resampler>(named.format);  // of the best level, the last one
-    row(named.name, "libjpeg-turbo*", [&items, turbo, resampler, slots] {
+    const auto stages = std::make_shared<PixelPipeline>(named.format);  // of the best level, the last one
+    row(named.name, "libjpeg-turbo*", [&items, turbo, stages, slots] {
       Planes planes;
       for (const WorkItem& item : items) {
         turbo->decode(item.file, item.survey, source_region(item.geometry), &planes);
-        resampler->run(planes, item.geometry, slots->next());
+        stages->run(planes, item.geometry, {}, slots->next());
       }
     });
   }

@@ -23,6 +23,7 @@ class AlignedBuffer {
     }
     return data_.get();
   }
+  size_t capacity() const { return capacity_; }
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
 

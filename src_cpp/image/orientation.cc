@@ -3,7 +3,8 @@
 namespace fastinet {
 namespace {
 
-// Every orientation is: mirror rows and/or columns of the stored image, then transpose or not.
+// Every orientation mirrors the rows, the columns, both or neither of the stored image, and may then
+// transpose it.
 struct Steps {
   bool mirror_columns;
   bool mirror_rows;
@@ -63,7 +64,8 @@ Planes PlaneTurner::run(const Planes& stored, Size stored_size, int orientation)
   buffer_.resize(plane_bytes * static_cast<size_t>(stored.channels));
   out.stride = static_cast<ptrdiff_t>(stride);
 
-  // From one column of the output to the next, and from one row to the next, in the stored planes.
+  // The distances in the stored planes from one column of the output to the next, and from one row to the
+  // next.
   const ptrdiff_t column = steps.mirror_columns ? -1 : 1;
   const ptrdiff_t row = steps.mirror_rows ? -stored.stride : stored.stride;
   const ptrdiff_t across = steps.transpose ? row : column;

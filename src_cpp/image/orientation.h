@@ -1,4 +1,4 @@
-// The eight EXIF orientations as maps between the stored and the turned (upright) image.
+// Maps between the stored image and the upright one, for the eight EXIF orientations.
 #pragma once
 
 #include <vector>
@@ -7,19 +7,20 @@
 
 namespace fastinet {
 
-// Whether height and width change places.
+// Whether the upright image has the height and width of the stored one exchanged.
 inline bool swaps_sides(int orientation) { return orientation >= 5; }
 
-// Size of the turned image.
+// Returns the size of the upright image.
 Size turned(Size stored, int orientation);
 
-// The rectangle of the stored image that becomes `upright` of the turned image.
+// Returns the rectangle of the stored image that becomes the rectangle `upright` of the upright image.
 Rect stored_rect(const Rect& upright, Size stored, int orientation);
 
-// Turns planes of the stored image into those of the turned one.
+// Turns planes of the stored image into planes of the upright one. For one thread.
 class PlaneTurner {
  public:
-  // The result lies in this object's scratch until the next call; for orientation 1 it is `stored` itself.
+  // The result points into this object's scratch, which the next call overwrites. For orientation 1 the
+  // result is `stored` itself.
   Planes run(const Planes& stored, Size stored_size, int orientation);
 
  private:

@@ -13,7 +13,9 @@ namespace fastinet::python {
 void bind_dispatch(py::module_& m) {
   m.def(
       "simd_level", [] { return simd_level_name(simd_level()); },
-      "Name of the SIMD level in use: the processor's best, or the one that FASTINET_SIMD names.");
+      "Returns the name of the SIMD level in use: the fastest that this processor can run, or the one that "
+      "the\n"
+      "environment variable FASTINET_SIMD names.");
   m.def(
       "available_simd_levels",
       [] {
@@ -21,10 +23,13 @@ void bind_dispatch(py::module_& m) {
         for (SimdLevel level : available_simd_levels()) names.emplace_back(simd_level_name(level));
         return names;
       },
-      "Names of the SIMD levels that this processor and build can run, worst first.");
+      "Returns the names of the SIMD levels that this processor and build can run, from the slowest to the\n"
+      "fastest.");
   m.def(
       "set_simd_level", [](const std::string& name) { set_simd_level(parse_simd_level(name)); },
-      py::arg("name"), "Changes the level of whatever is constructed from now on; for tests and benchmarks.");
+      py::arg("name"),
+      "Changes the SIMD level of this process, for objects that are constructed from now on. For tests and\n"
+      "benchmarks. Raises UnsupportedError for a level that this processor or build cannot run.");
 }
 
 }  // namespace fastinet::python

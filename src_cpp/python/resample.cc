@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "image/pixel_pipeline.h"
 #include "image/resample/resampler.h"
 #include "python/bind.h"
 
@@ -96,7 +97,7 @@ py::array resample(const Pixels& image, const Four& crop, std::array<int, 2> siz
                 {.expected = "a crop within the image, a size of 1 or more"});
   }
   const OutputFormat format = output_format(dtype, layout, mean, std_);
-  Resampler resampler(format);
+  PixelPipeline pixels(format);
   const std::vector<py::ssize_t> shape = format.layout == Layout::kNCHW
                                              ? std::vector<py::ssize_t>{3, view[2], view[3]}
                                              : std::vector<py::ssize_t>{view[2], view[3], 3};
@@ -104,7 +105,7 @@ py::array resample(const Pixels& image, const Four& crop, std::array<int, 2> siz
   const PlanarCopy source(image, source_region(geometry));
   {
     const py::gil_scoped_release release;
-    resampler.run(source.planes, geometry, out.mutable_data());
+    pixels.run(source.planes, geometry, {}, out.mutable_data());
   }
   return out;
 }

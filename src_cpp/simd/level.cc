@@ -6,7 +6,7 @@
 #include <mutex>
 
 #include "base/error.h"
-#include "hwy/targets.h"
+#include "simd/dispatch.h"
 
 namespace fastinet {
 namespace {
@@ -16,45 +16,37 @@ constexpr const char* kVariable = "FASTINET_SIMD";
 struct Level {
   SimdLevel level;
   const char* name;
-  int64_t target;  // Highway's
 };
 
 constexpr Level kLevels[] = {
-    {SimdLevel::kScalar, "scalar", HWY_SCALAR},
-    {SimdLevel::kNeon, "neon", HWY_NEON},
-    {SimdLevel::kAvx2, "avx2", HWY_AVX2},
-    {SimdLevel::kAvx512, "avx512", HWY_AVX3},
-    {SimdLevel::kAvx512Icl, "avx512icl", HWY_AVX3_DL},
+    {SimdLevel::kScalar, "scalar"}, {SimdLevel::kNeon, "neon"},           {SimdLevel::kAvx2, "avx2"},
+    {SimdLevel::kAvx512, "avx512"}, {SimdLevel::kAvx512Icl, "avx512icl"},
 };
 
 const Level& find(SimdLevel level) { return kLevels[static_cast<int>(level)]; }
 
-// What the processor has, whatever has been disabled since.
-int64_t processor_targets() {
+// The targets that this processor has, without those that the process had disabled by hwy::DisableTargets()
+// before the first call. Later calls return the same.
+int64_t supported_targets() {
   static const int64_t targets = [] {
-    hwy::DisableTargets(0);
-    return hwy::SupportedTargets();
+    const int64_t supported = hwy::SupportedTargets();
+    // SupportedTargets() leaves its own choice of a target to all users of libhwy, and overlooks the disabled
+    // ones in that. This makes the choice that HWY_DYNAMIC_DISPATCH makes after the same call.
+    hwy::GetChosenTarget().Update(supported);
+    return supported;
   }();
   return targets;
 }
 
 bool available(const Level& level) {
-  return level.level == SimdLevel::kScalar || (processor_targets() & HWY_TARGETS & level.target) != 0;
+  if (level.level == SimdLevel::kScalar) return true;
+  return (supported_targets() & HWY_TARGETS & kSimdTargets[static_cast<int>(level.level)]) != 0;
 }
 
 std::string names(const std::vector<SimdLevel>& levels) {
   std::string joined;
   for (SimdLevel level : levels) joined += (joined.empty() ? "" : ", ") + std::string(simd_level_name(level));
   return joined;
-}
-
-// Leaves Highway the targets up to `level`, which makes it choose exactly that one.
-void configure_highway(SimdLevel level) {
-  int64_t better = 0;
-  for (const Level& other : kLevels) {
-    if (other.level > level) better |= other.target;
-  }
-  hwy::DisableTargets(better);
 }
 
 std::mutex mutex;
@@ -99,7 +91,6 @@ SimdLevel simd_level() {
     level = current.load(std::memory_order_relaxed);
     if (level < 0) {
       level = static_cast<int>(initial_level());
-      configure_highway(static_cast<SimdLevel>(level));
       current.store(level, std::memory_order_release);
     }
   }
@@ -112,7 +103,6 @@ void set_simd_level(SimdLevel level) {
     throw Error(ErrorKind::kUnsupported, "this processor or build cannot run the SIMD level",
                 {.expected = "one of " + names(available_simd_levels()), .found = simd_level_name(level)});
   }
-  configure_highway(level);
   current.store(static_cast<int>(level), std::memory_order_release);
 }
 

@@ -1,5 +1,5 @@
-// Which vector instructions the image kernels use. One build holds them all; the best that the processor has
-// is chosen when the first kernel is asked for, or the one named by the environment variable FASTINET_SIMD:
+// The vector instructions that the image kernels use. One build holds all levels. The process uses the best
+// one that its processor has, or the one that the environment variable FASTINET_SIMD names:
 //
 //   scalar     plain C++, the reference that the others are tested against
 //   neon       Arm Advanced SIMD
@@ -18,21 +18,22 @@ enum class SimdLevel { kScalar, kNeon, kAvx2, kAvx512, kAvx512Icl };
 
 const char* simd_level_name(SimdLevel level);
 
-// What this processor and build can run, worst first; kScalar always.
+// The levels that this processor and build can run, from the slowest to the fastest; always with kScalar.
+// Targets that another user of Highway in the process had disabled (hwy::DisableTargets) before the first
+// call are left out; those that are disabled later are not.
 std::vector<SimdLevel> available_simd_levels();
 
-// Throws Error{kArgument} for a name that is not one of the above, Error{kUnsupported} for a level that is
-// not available here.
+// Throws Error{kArgument} for a name that is not one of the above, Error{kUnsupported} for a level that this
+// processor or build cannot run.
 SimdLevel parse_simd_level(std::string_view name);
 
-// The level in use. The first call settles it (thread-safe) and configures Highway's dynamic dispatch, so
-// REQUIRES: called before any HWY_DYNAMIC_DISPATCH. Highway may lack a scalar target (Arm), so a kernel's
-// entry point returns its scalar functions itself when the level is kScalar. Throws as parse_simd_level if
-// FASTINET_SIMD is wrong.
+// The level in use. It belongs to fastinet alone: Highway's own choice, which all its users in the process
+// share, stays as it is. The first call reads FASTINET_SIMD, and throws as parse_simd_level() if that is
+// wrong. Thread-safe.
 SimdLevel simd_level();
 
-// For tests and benchmarks: changes the level of whatever is constructed from now on. Throws
-// Error{kUnsupported} for a level that is not available.
+// For tests and benchmarks: changes the level, process-wide, of objects that are constructed and of functions
+// that are called from now on. Throws Error{kUnsupported} for a level that is not available. Thread-safe.
 void set_simd_level(SimdLevel level);
 
 }  // namespace fastinet

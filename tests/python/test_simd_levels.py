@@ -1,4 +1,4 @@
-"""Pillow's pixels at every SIMD level, on real photographs and odd files where those are at hand."""
+"""Pillow's pixels at every SIMD level, on real photographs and unusual files if they are available."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVELS = _core.available_simd_levels()
 
 
 def _at_level(level: str, work: Callable[[], None]) -> None:
-    """In a thread of its own: a thread's decoder keeps the level at which it was made."""
+    """Runs `work` in a new thread, since the decoder of a thread keeps the level that it was constructed with."""
     before, raised = _core.simd_level(), []
 
     def run() -> None:
@@ -52,7 +52,7 @@ def _pillow(data: bytes) -> Image.Image | None:
 
 
 def _assert_windows_equal(data: bytes, image: Image.Image, name: str, seed: int) -> None:
-    """Random windows as they are, and one of them resized and flipped."""
+    """Compares random windows without resizing, and one of them resized and flipped."""
     rng = random.Random(seed)
     pixels = np.asarray(image)
     for _ in range(WINDOWS):
@@ -69,7 +69,7 @@ def _assert_windows_equal(data: bytes, image: Image.Image, name: str, seed: int)
 @pytest.mark.parametrize("level", LEVELS)
 def test_samples_are_pillows_at_every_level_and_take_the_fast_path(level: str) -> None:
     samples = [(path.name, path.read_bytes()) for path in images.shared_files("imagenet-samples/train/*/*")]
-    if not samples:  # without the photographs: images made here
+    if not samples:  # the photographs are not available: generated images
         samples = [(f"made {seed}", images.sample_jpeg(seed)) for seed in range(20)]
 
     def work() -> None:
@@ -89,7 +89,7 @@ def test_samples_are_pillows_at_every_level_and_take_the_fast_path(level: str) -
 def test_odd_files_are_pillows_or_refused_as_pillow_refuses_them_at_every_level(level: str) -> None:
     files = [path for path in images.shared_files("odd-jpegs/**/*") if path.is_file()]
     if not files:
-        pytest.skip("the folder of odd files is not here; test_decode.py makes such files itself")
+        pytest.skip("the folder of unusual files is not available; test_decode.py generates such files")
 
     def work() -> None:
         for seed, path in enumerate(files):

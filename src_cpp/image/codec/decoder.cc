@@ -13,6 +13,7 @@
 #include "image/codec/jpeg/survey.h"
 #include "image/codec/turbo/decoder.h"
 #include "image/orientation.h"
+#include "image/pixel_pipeline.h"
 #include "image/resample/resampler.h"
 
 namespace fastinet {
@@ -73,7 +74,7 @@ void require_affordable_scans(Bytes jpeg) {
 
 struct ImageDecoder::Impl {
   Impl(const OutputFormat& format, ForeignDecoder foreign_decoder)
-      : resampler(format), foreign(std::move(foreign_decoder)) {}
+      : pixels(format), foreign(std::move(foreign_decoder)) {}
 
   // A file that the decoders of this core may try, and how it is turned.
   struct Regular {
@@ -88,7 +89,7 @@ struct ImageDecoder::Impl {
   bool decode_region(const EncodedImage& image, const Regular& regular, const Rect& region, int scale,
                      Planes* planes);
 
-  Resampler resampler;
+  PixelPipeline pixels;
   ForeignDecoder foreign;
   jpeg::BaselineDecoder baseline;
   TurboDecoder turbo;
@@ -176,7 +177,8 @@ bool ImageDecoder::decodes_cleanly(const EncodedImage& image) {
   return impl_->decode_region(image, *regular, {0, 0, stored.height, stored.width}, 1, &planes);
 }
 
-void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, void* out) {
+void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, void* out,
+                          std::span<const OperationCall> operations) {
   if (const auto regular = impl_->inspect(image)) {
     const Size stored = regular->survey.size;
     const int orientation = regular->orientation;
@@ -192,14 +194,14 @@ void ImageDecoder::decode(const EncodedImage& image, const Geometry& geometry, v
     Planes planes;
     const Rect wanted = stored_rect(region, scaled_down(stored, scale), orientation);
     if (impl_->decode_region(image, *regular, wanted, scale, &planes)) {
-      impl_->resampler.run(impl_->turner.run(planes, stored, orientation), geometry, out);
+      impl_->pixels.run(impl_->turner.run(planes, stored, orientation), geometry, operations, out);
       return;
     }
   }
   const RgbImage foreign = impl_->decode_foreign(image);
   if (image.size != Size{}) require_size(image.size, foreign.size);
   require_inside(geometry, foreign.size);
-  impl_->resampler.run(impl_->to_planes(foreign), geometry, out);
+  impl_->pixels.run(impl_->to_planes(foreign), geometry, operations, out);
 }
 
 const DecodeCounts& ImageDecoder::counts() const { return impl_->counts; }

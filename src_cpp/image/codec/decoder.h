@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "image/geometry.h"
+#include "image/operation.h"
 #include "image/output/format.h"
 
 namespace fastinet {
@@ -77,10 +78,11 @@ class ImageDecoder {
   // scans, that decode() refuses.
   bool decodes_cleanly(const EncodedImage& image);
 
-  // Writes the sample that `geometry` describes to `out` (see Resampler::run). Throws Error{kDecode} for
-  // what Pillow refuses, Error{kFormat} for an image of another size than EncodedImage::size,
-  // Error{kArgument} for a geometry outside of the image; `out` is then unspecified.
-  void decode(const EncodedImage& image, const Geometry& geometry, void* out);
+  // Writes the sample that `geometry` and `operations` describe to `out` (see PixelPipeline::run). Throws
+  // Error{kDecode} for what Pillow refuses, Error{kFormat} for an image of another size than
+  // EncodedImage::size, Error{kArgument} for a geometry outside of the image; `out` is then unspecified.
+  void decode(const EncodedImage& image, const Geometry& geometry, void* out,
+              std::span<const OperationCall> operations = {});
 
   const DecodeCounts& counts() const;
 

@@ -1,4 +1,4 @@
-// How a sample is written into its slot of a batch.
+// The dtype, layout and normalisation of the samples in a batch.
 #pragma once
 
 #include <array>
@@ -14,9 +14,9 @@ enum class Layout { kNCHW, kNHWC };
 
 inline size_t itemsize(DType dtype) { return dtype == DType::kUint8 ? 1 : dtype == DType::kFloat16 ? 2 : 4; }
 
-// uint8 is the pixel itself. Floats are torchvision's ToTensor (x / 255) and, where `normalize` is set,
-// Normalize ((x / 255 - mean) / std), rounded as float32 arithmetic rounds them; float16 is that value
-// rounded once more.
+// uint8 is the pixel itself. float32 is torchvision's ToTensor (x / 255), followed by its Normalize
+// ((x / 255 - mean) / std) if `normalize` is set, with each operation rounded to float32. float16 is that
+// value rounded to float16.
 struct OutputFormat {
   DType dtype = DType::kUint8;
   Layout layout = Layout::kNHWC;

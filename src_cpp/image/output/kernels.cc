@@ -1,4 +1,4 @@
-// The last write in portable vectors.
+// The kernels of the last write in Highway's portable vectors.
 #include "image/output/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -6,7 +6,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After foreach_target.h.
 #include "hwy/highway.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::HWY_NAMESPACE {
@@ -36,7 +36,23 @@ HWY_ATTR void interleave(const uint8_t* r, const uint8_t* g, const uint8_t* b, s
   };
   size_t i = 0;
   for (; i + kPixels <= n; i += kPixels) step(i);
-  if (i < n) step(n - kPixels);  // overlaps what is there already
+  if (i < n) step(n - kPixels);  // overlaps the step before
+}
+
+HWY_ATTR void deinterleave(const uint8_t* rgb, size_t n, uint8_t* r, uint8_t* g, uint8_t* b) {
+  const DU8 d;
+  constexpr size_t kPixels = hn::MaxLanes(DU8());
+  if (n < kPixels) return scalar_output_kernels().deinterleave(rgb, n, r, g, b);
+  const auto step = [&](size_t i) HWY_ATTR {
+    hn::Vec<DU8> red, green, blue;
+    hn::LoadInterleaved3(d, rgb + 3 * i, red, green, blue);
+    hn::StoreU(red, d, r + i);
+    hn::StoreU(green, d, g + i);
+    hn::StoreU(blue, d, b + i);
+  };
+  size_t i = 0;
+  for (; i + kPixels <= n; i += kPixels) step(i);
+  if (i < n) step(n - kPixels);  // overlaps the step before
 }
 
 // 1 / 255 in two parts, for x / 255 = x * high + x * low.
@@ -63,7 +79,7 @@ HWY_INLINE VF32 convert(const uint8_t* in, const Phase& p) {
   return hn::MulAdd(centered, p.inverse_high, hn::Mul(centered, p.inverse_low));
 }
 
-// Calls step(i, phase) for vectors that cover [0, n); the last three may overlap those before.
+// Calls step(i, phase) for vectors that cover [0, n). The last three may overlap the ones before.
 template <class Step>
 HWY_INLINE void for_each_vector(size_t n, const Conversion& conversion, const Step& step) {
   const Phase first = load_phase(conversion, 0), second = load_phase(conversion, 1),
@@ -80,8 +96,8 @@ HWY_INLINE void for_each_vector(size_t n, const Conversion& conversion, const St
 
 HWY_ATTR void to_float(const uint8_t* in, size_t n, const Conversion& conversion, float* out) {
   if (n < kStep) return scalar_output_kernels().to_float(in, n, conversion, out);
-  // A batch is much larger than the caches and read by someone else: storing past them saves reading each
-  // line first, a fifth of the time of a sample.
+  // A batch is much larger than the caches, and another thread reads it. Storing past the caches saves
+  // reading each line before it is overwritten, which would cost a fifth of a sample's time.
   const bool aligned = reinterpret_cast<uintptr_t>(out) % (kLanes * sizeof(float)) == 0;
   for_each_vector(n, conversion, [&](size_t i, const Phase& phase) HWY_ATTR {
     if (aligned && i % kLanes == 0) {
@@ -104,7 +120,7 @@ HWY_ATTR void to_half(const uint8_t* in, size_t n, const Conversion& conversion,
 }  // namespace
 
 const OutputKernels& output_target_kernels() {
-  static constexpr OutputKernels set = {interleave, to_float, to_half};
+  static constexpr OutputKernels set = {interleave, deinterleave, to_float, to_half};
   return set;
 }
 
@@ -122,8 +138,7 @@ HWY_EXPORT(output_target_kernels);
 }  // namespace
 
 const OutputKernels& output_kernels() {
-  if (simd_level() == SimdLevel::kScalar) return scalar_output_kernels();
-  return HWY_DYNAMIC_DISPATCH(output_target_kernels)();
+  return FASTINET_DISPATCH(output_target_kernels, scalar_output_kernels)();
 }
 
 }  // namespace fastinet

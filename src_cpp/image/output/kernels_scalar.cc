@@ -13,6 +13,14 @@ void interleave(const uint8_t* r, const uint8_t* g, const uint8_t* b, size_t n, 
   }
 }
 
+void deinterleave(const uint8_t* rgb, size_t n, uint8_t* r, uint8_t* g, uint8_t* b) {
+  for (size_t i = 0; i < n; ++i) {
+    r[i] = rgb[3 * i];
+    g[i] = rgb[3 * i + 1];
+    b[i] = rgb[3 * i + 2];
+  }
+}
+
 void to_float(const uint8_t* in, size_t n, const Conversion& conversion, float* out) {
   for (size_t i = 0; i < n; ++i) out[i] = conversion.table[i % Conversion::kPeriod][in[i]];
 }
@@ -24,7 +32,7 @@ void to_half(const uint8_t* in, size_t n, const Conversion& conversion, uint16_t
 }  // namespace
 
 const OutputKernels& scalar_output_kernels() {
-  static constexpr OutputKernels kernels = {interleave, to_float, to_half};
+  static constexpr OutputKernels kernels = {interleave, deinterleave, to_float, to_half};
   return kernels;
 }
 

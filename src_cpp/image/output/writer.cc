@@ -12,7 +12,7 @@ namespace fastinet {
 namespace {
 
 constexpr int kChannels = 3;
-constexpr int kInterleaved = 3;  // index of the conversion of interleaved rows
+constexpr int kInterleaved = 3;  // the index of the conversion of interleaved rows
 
 void validate(const OutputFormat& format) {
   if (!format.normalize) return;
@@ -22,20 +22,20 @@ void validate(const OutputFormat& format) {
   }
   for (int c = 0; c < kChannels; ++c) {
     if (!std::isfinite(format.mean[c])) {
-      throw Error(ErrorKind::kArgument, "the mean of channel " + std::to_string(c) + " is not a number",
+      throw Error(ErrorKind::kArgument, "the mean of channel " + std::to_string(c) + " is not finite",
                   {.expected = "a finite number", .found = std::to_string(format.mean[c])});
     }
     if (!std::isfinite(format.std[c]) || format.std[c] == 0) {
       throw Error(ErrorKind::kArgument,
-                  "the standard deviation of channel " + std::to_string(c) + " is no divisor",
+                  "the standard deviation of channel " + std::to_string(c) + " cannot be a divisor",
                   {.expected = "a finite number other than zero", .found = std::to_string(format.std[c])});
     }
   }
 }
 
-// torchvision's ToTensor and Normalize. Float arithmetic is evaluated in float32 on every
-// supported target, and contraction is off for this layer.
-float convert(float pixel, bool normalize, float mean, float std) {
+// torchvision's ToTensor and Normalize. Float arithmetic is evaluated in float32 on every supported target,
+// and the compiler may not contract it in this layer.
+float normalized(float pixel, bool normalize, float mean, float std) {
   const float unit = pixel / 255.0f;
   return normalize ? (unit - mean) / std : unit;
 }
@@ -56,7 +56,7 @@ Conversion make_conversion(const OutputFormat& format, const float* tables,
   return conversion;
 }
 
-// Whether the kernel gives the table's results, to the bit, for every pixel of every channel.
+// Whether the kernel gives the reference's results, to the bit, for every pixel.
 template <class T>
 bool exact(void (*kernel)(const uint8_t*, size_t, const Conversion&, T*),
            void (*reference)(const uint8_t*, size_t, const Conversion&, T*), const Conversion& conversion) {
@@ -75,7 +75,8 @@ OutputWriter::OutputWriter(const OutputFormat& format)
   validate(format);
   for (int c = 0; c < kChannels; ++c) {
     for (int x = 0; x < 256; ++x) {
-      tables_[256 * c + x] = convert(static_cast<float>(x), format.normalize, format.mean[c], format.std[c]);
+      tables_[256 * c + x] =
+          normalized(static_cast<float>(x), format.normalize, format.mean[c], format.std[c]);
     }
   }
   for (int c = 0; c < kChannels; ++c)
@@ -95,44 +96,43 @@ OutputWriter::OutputWriter(const OutputFormat& format)
 void OutputWriter::start(Size size, void* out) {
   size_ = size;
   out_ = out;
-  if (format_.layout == Layout::kNHWC && format_.dtype != DType::kUint8) {
-    interleaved_.reserve(static_cast<size_t>(size.width) * kChannels);
+  row_.reserve(static_cast<size_t>(size.width) * kChannels);
+}
+
+void OutputWriter::write_row(int y, const RgbRow& row) {
+  const size_t width = size_.width;
+  if (format_.layout == Layout::kNCHW) {
+    for (int c = 0; c < kChannels; ++c) convert(row[c], width, c, (size_t(c) * size_.height + y) * width);
+  } else if (format_.dtype == DType::kUint8) {
+    kernels_->interleave(row[0], row[1], row[2], width, static_cast<uint8_t*>(out_) + y * width * kChannels);
+  } else {
+    kernels_->interleave(row[0], row[1], row[2], width, row_.data());
+    write_interleaved_row(y, row_.data());
   }
 }
 
-void OutputWriter::write_row(int y, const std::array<const uint8_t*, 3>& planes) {
-  switch (format_.dtype) {
-    case DType::kFloat32:
-      return write_floats(y, planes, convert_->to_float);
-    case DType::kFloat16:
-      return write_floats(y, planes, convert_->to_half);
-    case DType::kUint8:
-      break;
-  }
+void OutputWriter::write_interleaved_row(int y, const uint8_t* rgb) {
   const size_t width = size_.width;
-  uint8_t* out = static_cast<uint8_t*>(out_) + y * width;
   if (format_.layout == Layout::kNHWC) {
-    kernels_->interleave(planes[0], planes[1], planes[2], width,
-                         static_cast<uint8_t*>(out_) + y * width * kChannels);
+    convert(rgb, width * kChannels, kInterleaved, y * width * kChannels);
   } else {
-    for (int c = 0; c < kChannels; ++c) std::memcpy(out + c * width * size_.height, planes[c], width);
+    uint8_t* const r = row_.data();
+    kernels_->deinterleave(rgb, width, r, r + width, r + 2 * width);
+    write_row(y, {r, r + width, r + 2 * width});
   }
 }
 
 void OutputWriter::finish() { hwy::FlushStream(); }
 
-template <class T>
-void OutputWriter::write_floats(int y, const std::array<const uint8_t*, 3>& planes,
-                                void (*kernel)(const uint8_t*, size_t, const Conversion&, T*)) {
-  const size_t width = size_.width;
-  T* out = static_cast<T*>(out_);
-  if (format_.layout == Layout::kNHWC) {
-    kernels_->interleave(planes[0], planes[1], planes[2], width, interleaved_.data());
-    kernel(interleaved_.data(), width * kChannels, conversions_[kInterleaved], out + y * width * kChannels);
-  } else {
-    for (int c = 0; c < kChannels; ++c) {
-      kernel(planes[c], width, conversions_[c], out + (c * size_t(size_.height) + y) * width);
-    }
+// Writes `n` values, with the conversion of that index, from element `at` of the sample on.
+void OutputWriter::convert(const uint8_t* in, size_t n, int conversion, size_t at) {
+  switch (format_.dtype) {
+    case DType::kFloat32:
+      return convert_->to_float(in, n, conversions_[conversion], static_cast<float*>(out_) + at);
+    case DType::kFloat16:
+      return convert_->to_half(in, n, conversions_[conversion], static_cast<uint16_t*>(out_) + at);
+    case DType::kUint8:
+      std::memcpy(static_cast<uint8_t*>(out_) + at, in, n);
   }
 }
 

@@ -26,7 +26,7 @@ struct Bicubic {
   }
 };
 
-// Where the filter of each output lies.
+// The position of each output's filter in the source.
 struct Placement {
   double begin;
   double scale;

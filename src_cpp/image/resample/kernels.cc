@@ -1,6 +1,6 @@
-// The two passes in portable vectors. Weights of 22 bits do not fit a 16-bit multiply-add, so each is split
-// into weight = high * 65536 + low with both halves in 16 signed bits; the sums of either half are exact
-// modulo 2^32, and so is their total.
+// The two passes in Highway's portable vectors. Weights of 22 bits do not fit a 16-bit multiply-add, so each
+// is split into weight = high * 65536 + low, where both halves have 16 signed bits. The sums of each half are
+// exact modulo 2^32, and so is their total.
 #include "image/resample/kernels.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -11,8 +11,8 @@
 #include <cstring>
 
 #include "hwy/highway.h"
-#include "image/codec/blocks/pairwise-inl.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
+#include "simd/pairwise-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::HWY_NAMESPACE {
@@ -29,7 +29,6 @@ const ResampleKernels& resample_target_kernels() { return avx512icl_resample_ker
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
-using jpeg::HWY_NAMESPACE::mul_add_pairs;
 
 using DU8 = hn::ScalableTag<uint8_t>;
 using DI16 = hn::ScalableTag<int16_t>;
@@ -72,13 +71,14 @@ void pack_pair(const Coefficients& c, int output, int tap, int32_t* low, int32_t
   *high = join(even.high, odd.high);
 }
 
-// Total of the halves' sums, rounded and shifted down; not yet clamped.
+// Returns the total of the two halves' sums, rounded and shifted down, but not yet clamped.
 HWY_INLINE VI32 finish(VI32 low, VI32 high) {
   const VI32 half = hn::Set(DI32(), 1 << (kWeightBits - 1));
   return hn::ShiftRight<kWeightBits>(hn::Add(hn::Add(low, half), hn::ShiftLeft<16>(high)));
 }
 
-// Clamps to bytes: in each block the lanes of a, then those of b.
+// Clamps to bytes: in each block the lanes of a, then those of b. Raw intrinsics, since Highway 1.0.3, the
+// oldest that we support, narrows two vectors to 16-bit lanes only; its DemoteTo takes a permutation more.
 HWY_INLINE VU8 pack_bytes(VI16 a, VI16 b) {
 #if HWY_TARGET == HWY_AVX3
   return VU8{_mm512_packus_epi16(a.raw, b.raw)};
@@ -91,7 +91,7 @@ HWY_INLINE VU8 pack_bytes(VI16 a, VI16 b) {
 #endif
 }
 
-// One 16-byte load a block, from offsets[0], offsets[1], ...
+// Loads the 16 bytes of each block from offsets[0], offsets[1], ...
 template <class D>
 HWY_INLINE hn::Vec<D> load_blocks(D d, const uint8_t* in, const int32_t* offsets) {
   if constexpr (hn::MaxLanes(D()) == kBlockBytes) {
@@ -104,11 +104,13 @@ HWY_INLINE hn::Vec<D> load_blocks(D d, const uint8_t* in, const int32_t* offsets
 }
 
 // ---- horizontal ------------------------------------------------------------------------------------------
-// Windowed: a block's four outputs lie so close that 16 bytes hold a pair of taps of each. Per vector of
-// outputs, per pair of taps: `begin` has the offsets of its blocks' loads and `weights` the low, then the
-// high halves; `shuffles` moves the bytes of each pair, zero-extended, to their output's lane.
+// Windowed: the four outputs of a block are so close together that 16 bytes hold a pair of taps of each. For
+// each vector of outputs and each pair of taps, `begin` has the offsets of the blocks' loads, and `weights`
+// the low halves, then the high ones. `shuffles` moves the bytes of each pair, zero-extended, to the output's
+// lane.
 //
-// Otherwise (sources more than about four times as large): one output at a time, vectors along the taps.
+// Otherwise, if the source is more than about four times as large, the outputs are computed one at a time,
+// with vectors along the taps.
 
 bool fits_windows(const Coefficients& c) {
   for (int i = 0; i < c.outputs(); i += kBlock) {
@@ -131,7 +133,7 @@ void pack_windows(const Coefficients& c, PackedCoefficients* packed) {
     for (int block = 0; block < kLanes / kBlock; ++block) {
       const int first = vector + block * kBlock;
       const int last = std::min(first + kBlock, n);
-      // A block beyond the last output reads where that one does: source sample 0 may lie before the row.
+      // A block beyond the last output reads what that one does: source sample 0 may be before the row.
       int base = c.begin[std::min(first, n - 1)];
       int end = base;
       for (int i = first; i < last; ++i) {
@@ -144,7 +146,7 @@ void pack_windows(const Coefficients& c, PackedCoefficients* packed) {
         shuffles[2] = static_cast<uint8_t>(at + 1);
         shuffles[1] = shuffles[3] = 0x80;
       }
-      // A pair that the block does not need has zero weights; it must not read beyond the row either.
+      // A pair that the block does not need has zero weights, but must not read beyond the row.
       for (int p = 0; p < pairs; ++p) {
         offsets[p * (kLanes / kBlock) + block] = base + kPair * p < end ? base + kPair * p : base;
       }
@@ -158,7 +160,7 @@ void pack_windows(const Coefficients& c, PackedCoefficients* packed) {
   }
 }
 
-constexpr int kRun = static_cast<int>(hn::MaxLanes(DI16()));  // taps a vector of the other way
+constexpr int kRun = static_cast<int>(hn::MaxLanes(DI16()));  // taps in a vector, if not windowed
 
 void pack_runs(const Coefficients& c, PackedCoefficients* packed) {
   const int n = c.outputs();
@@ -181,7 +183,7 @@ void pack_horizontal(const Coefficients& c, PackedCoefficients* packed) {
   packed->windowed ? pack_windows(c, packed) : pack_runs(c, packed);
 }
 
-// kPairs as the template says, or any number if that is 0.
+// For kPairs pairs of taps, or for any number if that is 0.
 template <int kPairs>
 HWY_ATTR void windows(const PackedCoefficients& packed, const uint8_t* in, ptrdiff_t in_stride, int rows,
                       uint8_t* out, ptrdiff_t out_stride) {
@@ -257,7 +259,7 @@ void horizontal(const PackedCoefficients& packed, const uint8_t* in, ptrdiff_t i
 }
 
 // ---- vertical --------------------------------------------------------------------------------------------
-// Per output, per pair of taps: the pair's low halves, its high halves.
+// `weights` has, for each output and each pair of taps, the low halves of the pair and then the high ones.
 
 void pack_vertical(const Coefficients& c, PackedCoefficients* packed) {
   const int pairs = round_up(c.stride, kPair) / kPair;
@@ -335,8 +337,7 @@ HWY_EXPORT(resample_target_kernels);
 }  // namespace
 
 const ResampleKernels& resample_kernels() {
-  if (simd_level() == SimdLevel::kScalar) return scalar_resample_kernels();
-  return HWY_DYNAMIC_DISPATCH(resample_target_kernels)();
+  return FASTINET_DISPATCH(resample_target_kernels, scalar_resample_kernels)();
 }
 
 }  // namespace fastinet

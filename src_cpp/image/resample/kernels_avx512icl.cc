@@ -1,6 +1,10 @@
 // The two passes for AVX-512 with VBMI and VNNI: one vpermb gathers four taps for each of 16 outputs, and one
-// vpdpbusd multiplies and adds them all. Weights go in as three signed bytes,
+// vpdpbusd multiplies and adds them all. Each weight is split into three signed bytes,
 // weight = high * 65536 + middle * 256 + low, whose sums are exact modulo 2^32.
+//
+// Raw intrinsics, since Highway 1.0.3, the oldest that we support, has neither instruction: its byte lookups
+// stay within blocks of 16 bytes, its SumOfMulQuadAccumulate came later, and its target AVX3_DL does not let
+// the compiler use AVX-512 VNNI at all, so that no function of that target can.
 #include "image/resample/kernels.h"
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -19,15 +23,15 @@ namespace {
 
 constexpr int kLanes = 16;  // outputs a vector
 constexpr int kBytes = 64;
-constexpr int kTaps = 4;  // of one output, a step
+constexpr int kTaps = 4;  // of one output in a step
 constexpr int kDigits = 3;
-constexpr int kRun = 64;  // taps a vector where the outputs lie too far apart for one load
+constexpr int kRun = 64;  // taps in a vector, if not windowed
 constexpr int kHigh = 0, kMiddle = 1, kLow = 2;
 constexpr int kHalfHigh = 1 << (kWeightBits - 1 - 16);  // the rounding term, in units of the high digit
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
 
-// The digits of the four weights from `tap`, each as four bytes of one word.
+// Three digits of four weights; one word holds a digit of all four.
 struct Four {
   uint32_t digit[kDigits] = {0, 0, 0};
 };
@@ -48,8 +52,11 @@ Four pack_four(const Coefficients& c, int output, int tap) {
 }
 
 // ---- horizontal ------------------------------------------------------------------------------------------
-// Windowed: per 16 outputs, per step of four taps: the offset of its load in `begin` and three vectors of
-// digits in `weights`; per 16 outputs the vpermb indices in `shuffles`.
+// Windowed: for each 16 outputs and each step of four taps, `begin` has the offset of the load and `weights`
+// three vectors of digits. For each 16 outputs, `shuffles` has the indices of vpermb.
+//
+// Otherwise, if the outputs are too far apart for one load, they are computed one at a time, with vectors
+// along the taps.
 
 bool fits_windows(const Coefficients& c) {
   for (int i = 0; i < c.outputs(); i += kLanes) {
@@ -81,7 +88,7 @@ void pack_windows(const Coefficients& c, PackedCoefficients* packed) {
       for (int k = 0; k < kTaps; ++k) *shuffles++ = static_cast<uint8_t>(at + k);
     }
     for (int step = 0; step < steps; ++step, weights += kDigits * kLanes) {
-      // A step that these outputs do not need has zero weights; it must not read beyond the row either.
+      // A step that these outputs do not need has zero weights, but must not read beyond the row.
       *offsets++ = base + kTaps * step < end ? base + kTaps * step : base;
       for (int lane = 0; lane < kLanes; ++lane) {
         const Four four = pack_four(c, first + lane, kTaps * step);
@@ -114,7 +121,7 @@ void pack_horizontal(const Coefficients& c, PackedCoefficients* packed) {
   packed->windowed ? pack_windows(c, packed) : pack_runs(c, packed);
 }
 
-// Sums of the three digits so far.
+// The sums of the three digits.
 struct Sums {
   __m512i high, middle, low;
 };
@@ -136,7 +143,7 @@ FASTINET_ICL inline __m512i total(const Sums& s) {
 
 FASTINET_ICL inline __m512i finish(const Sums& s) { return _mm512_srai_epi32(total(s), kWeightBits); }
 
-// kSteps as the template says, or any number if that is 0.
+// For kSteps steps of four taps, or for any number if that is 0.
 template <int kSteps>
 FASTINET_ICL void windows(const PackedCoefficients& packed, const uint8_t* in, ptrdiff_t in_stride, int rows,
                           uint8_t* out, ptrdiff_t out_stride) {
@@ -194,7 +201,7 @@ void horizontal(const PackedCoefficients& packed, const uint8_t* in, ptrdiff_t i
 }
 
 // ---- vertical --------------------------------------------------------------------------------------------
-// Per output, per step of four taps: the three digits of the four weights.
+// `weights` has, for each output and each step of four taps, the three digits of the four weights.
 
 void pack_vertical(const Coefficients& c, PackedCoefficients* packed) {
   const int steps = round_up(c.stride, kTaps) / kTaps;

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/aligned_buffer.h"
-#include "image/output/writer.h"
 #include "image/resample/coefficients.h"
 #include "image/resample/kernels.h"
 #include "simd/level.h"
@@ -17,14 +16,14 @@
 namespace fastinet {
 namespace {
 
-// Source rows that the horizontal pass does at once, so that its tables are loaded once for all of them and
-// the rows stay in the first-level cache until the vertical pass has read them.
+// The number of source rows that the horizontal pass processes at once: it loads its tables once for all of
+// them, and they stay in the first-level cache until the vertical pass reads them.
 constexpr int kBatchRows = 16;
 
 std::atomic<bool> heights_may_come_first{true};
 
-// The part of the view inside of the resized crop, and how it becomes the sample: `left` and `top` zero
-// columns and rows, then the resampled ones, then zeros.
+// The part of the view that is inside of the resized crop, and its place in the sample, which begins with
+// `left` zero columns and `top` zero rows and ends with zeros after the resampled ones.
 struct Plan {
   int crop_top = 0, crop_left = 0;  // of the source's first sample, in the image at 1/scale
   Axis columns;
@@ -42,7 +41,7 @@ struct Plan {
   bool empty() const { return columns.outputs() <= 0 || rows.outputs() <= 0; }
 };
 
-// The samples at 1/scale that [begin, end) touches, and where in them it begins and ends.
+// Finds the samples at 1/scale that the interval [begin, end) touches, and its ends within them.
 void place(int begin, int end, int scale, int* first, Axis* axis) {
   *first = begin / scale;
   const int last = (end + scale - 1) / scale;
@@ -69,7 +68,7 @@ Plan make_plan(const Geometry& g, int scale) {
   return plan;
 }
 
-// One pass: the coefficients of its axis, remembered from sample to sample.
+// One pass, with the coefficients of its axis, which are kept as long as the axis stays the same.
 struct Pass {
   Axis axis;
   Coefficients coefficients;
@@ -96,62 +95,53 @@ Rect source_region(const Geometry& geometry, int scale) {
 }
 
 struct Resampler::Impl {
-  explicit Impl(const OutputFormat& format) : kernels(&resample_kernels()), writer(format) {}
-
-  void run(const Planes& planes, const Geometry& geometry, void* out);
+  void start(const Planes& planes, const Geometry& geometry);
+  RgbRow next_row();
 
  private:
-  using Row = std::array<const uint8_t*, 3>;
-
   void resample_columns(int end);
-  Row source_row(int source);
-  Row side_by_side(const uint8_t* first) const;
-  Row resample_rows(int output);
-  Row resample_rows_first(int output);
+  RgbRow source_row(int source);
+  RgbRow side_by_side(const uint8_t* first) const;
+  RgbRow resample_rows(int output);
+  RgbRow resample_rows_first(int output);
   void list_taps(int output, const uint8_t* column);
-  Row pad(const Row& finished);
+  RgbRow pad(const RgbRow& finished);
   uint8_t* ring_row(int source) { return ring.data() + (source & (ring_rows - 1)) * ring_stride; }
 
-  const ResampleKernels* kernels;
-  OutputWriter writer;
+  const ResampleKernels* kernels = &resample_kernels();
   Pass columns, rows;
 
-  // State of one run. Rows are numbered within the crop.
+  // State of one sample. Rows are numbered within the crop.
   Plan plan;
+  int next = 0;  // row of the sample
   int channels = 3;
   int width = 0;  // resampled columns
   int view_width = 0;
   bool vertical_first = false;
-  bool through_ring = false;             // the columns are resampled or reversed
+  bool through_ring = false;             // whether the columns are resampled or reversed
   std::array<const uint8_t*, 3> origin;  // of the crop's sample (0, 0)
   ptrdiff_t stride = 0;
-  int done = 0;       // rows below this one are in the ring
-  int rows_end = 0;   // rows below this one will be needed
+  int done = 0;       // the rows before this one are or were in the ring
+  int rows_end = 0;   // the rows before this one are needed
   int ring_rows = 0;  // a power of two
   ptrdiff_t ring_stride = 0;
-  AlignedBuffer<uint8_t> ring;       // horizontally resampled rows, the channels of a row side by side
-  AlignedBuffer<uint8_t> tall;       // vertical first: a batch of finished rows before their horizontal pass
-  AlignedBuffer<uint8_t> row;        // one resampled row, likewise
-  AlignedBuffer<uint8_t> padded;     // one row with its zero columns, likewise, then a row of zeros
+  AlignedBuffer<uint8_t> ring;    // horizontally resampled rows, the channels of a row side by side
+  AlignedBuffer<uint8_t> tall;    // vertical first: a batch of rows between the vertical and horizontal pass
+  AlignedBuffer<uint8_t> row;     // one resampled row, the channels side by side
+  AlignedBuffer<uint8_t> padded;  // one row with its zero columns, the channels side by side; a row of zeros
   std::vector<const uint8_t*> taps;  // the rows that one output row reads
 };
 
-void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* out) {
+void Resampler::Impl::start(const Planes& planes, const Geometry& geometry) {
   plan = make_plan(geometry, planes.scale);
   view_width = geometry.view.width;
-  writer.start({geometry.view.height, geometry.view.width}, out);
-  const uint8_t* zeros = nullptr;
+  next = 0;
   if (plan.empty() || plan.columns.outputs() < geometry.view.width ||
       plan.rows.outputs() < geometry.view.height) {
     padded.reserve(static_cast<size_t>(view_width) * 4);
     std::memset(padded.data(), 0, static_cast<size_t>(view_width) * 4);
-    zeros = padded.data() + static_cast<size_t>(view_width) * 3;
   }
-  if (plan.empty()) {
-    for (int y = 0; y < geometry.view.height; ++y) writer.write_row(y, {zeros, zeros, zeros});
-    writer.finish();
-    return;
-  }
+  if (plan.empty()) return;
 
   channels = planes.channels;
   width = plan.columns.outputs();
@@ -174,22 +164,21 @@ void Resampler::Impl::run(const Planes& planes, const Geometry& geometry, void* 
     ring.reserve(static_cast<size_t>(ring_rows) * ring_stride);
   }
   row.reserve(static_cast<size_t>(width) * channels + kRowPadding);
-
-  for (int y = 0; y < geometry.view.height; ++y) {
-    const int output = y - plan.top;
-    if (output < 0 || output >= plan.rows.outputs()) {
-      writer.write_row(y, {zeros, zeros, zeros});
-      continue;
-    }
-    const Row finished = vertical_first          ? resample_rows_first(output)
-                         : plan.rows.resampled() ? resample_rows(output)
-                                                 : source_row(plan.rows.first + output);
-    writer.write_row(y, width < view_width ? pad(finished) : finished);
-  }
-  writer.finish();
 }
 
-// Fills the ring up to row `end`, in batches.
+RgbRow Resampler::Impl::next_row() {
+  const int output = next++ - plan.top;
+  if (plan.empty() || output < 0 || output >= plan.rows.outputs()) {
+    const uint8_t* const zeros = padded.data() + static_cast<size_t>(view_width) * 3;
+    return {zeros, zeros, zeros};
+  }
+  const RgbRow finished = vertical_first          ? resample_rows_first(output)
+                          : plan.rows.resampled() ? resample_rows(output)
+                                                  : source_row(plan.rows.first + output);
+  return width < view_width ? pad(finished) : finished;
+}
+
+// Fills the ring with the rows before `end`, in batches.
 void Resampler::Impl::resample_columns(int end) {
   while (done < end) {
     int batch = std::min(kBatchRows, rows_end - done);
@@ -202,8 +191,8 @@ void Resampler::Impl::resample_columns(int end) {
   }
 }
 
-// The three planes of a row before the vertical pass, from the first column that is wanted.
-Resampler::Impl::Row Resampler::Impl::source_row(int source) {
+// Returns a row before the vertical pass, from the first column that is needed.
+RgbRow Resampler::Impl::source_row(int source) {
   if (!through_ring) {
     const ptrdiff_t offset = source * stride + plan.columns.first;
     return {origin[0] + offset, origin[1] + offset, origin[2] + offset};
@@ -212,13 +201,13 @@ Resampler::Impl::Row Resampler::Impl::source_row(int source) {
   return side_by_side(ring_row(source));
 }
 
-// The three planes of a row whose channels lie side by side.
-Resampler::Impl::Row Resampler::Impl::side_by_side(const uint8_t* first) const {
+// Returns the row at `first`, whose channels are side by side.
+RgbRow Resampler::Impl::side_by_side(const uint8_t* first) const {
   if (channels == 1) return {first, first, first};
   return {first, first + width, first + 2 * static_cast<ptrdiff_t>(width)};
 }
 
-Resampler::Impl::Row Resampler::Impl::resample_rows(int output) {
+RgbRow Resampler::Impl::resample_rows(int output) {
   if (through_ring) {
     const int begin = rows.coefficients.begin[output];
     const int count = rows.coefficients.count[output];
@@ -237,8 +226,8 @@ Resampler::Impl::Row Resampler::Impl::resample_rows(int output) {
   return side_by_side(row.data());
 }
 
-// The same with the passes in the other order; `done` counts output rows.
-Resampler::Impl::Row Resampler::Impl::resample_rows_first(int output) {
+// The same with the vertical pass first. `done` counts output rows here.
+RgbRow Resampler::Impl::resample_rows_first(int output) {
   if (output == done) {
     const Interval x = source_interval(plan.columns);
     const ptrdiff_t tall_stride = x.end + kRowPadding;
@@ -258,7 +247,8 @@ Resampler::Impl::Row Resampler::Impl::resample_rows_first(int output) {
   return side_by_side(ring_row(output));
 }
 
-// The source rows that output row `output` reads, at the column to which `column` points in row 0.
+// Lists in `taps` the source rows that output row `output` reads, at the column that `column` points to in
+// row 0.
 void Resampler::Impl::list_taps(int output, const uint8_t* column) {
   const int begin = rows.coefficients.begin[output];
   const int last = rows.coefficients.count[output] - 1;
@@ -267,9 +257,9 @@ void Resampler::Impl::list_taps(int output, const uint8_t* column) {
     taps[k] = column + (begin + std::min(k, last)) * stride;
 }
 
-// The row between its zero columns.
-Resampler::Impl::Row Resampler::Impl::pad(const Row& finished) {
-  Row result;
+// Returns the row with the zero columns on both sides.
+RgbRow Resampler::Impl::pad(const RgbRow& finished) {
+  RgbRow result;
   for (int c = 0; c < 3; ++c) {
     uint8_t* const to = padded.data() + static_cast<ptrdiff_t>(c) * view_width;
     std::memcpy(to + plan.left, finished[c], width);
@@ -278,13 +268,12 @@ Resampler::Impl::Row Resampler::Impl::pad(const Row& finished) {
   return result;
 }
 
-Resampler::Resampler(const OutputFormat& format) : impl_(std::make_unique<Impl>(format)) {}
+Resampler::Resampler() : impl_(std::make_unique<Impl>()) {}
 Resampler::~Resampler() = default;
 Resampler::Resampler(Resampler&&) noexcept = default;
 Resampler& Resampler::operator=(Resampler&&) noexcept = default;
 
-void Resampler::run(const Planes& planes, const Geometry& geometry, void* out) {
-  impl_->run(planes, geometry, out);
-}
+void Resampler::start(const Planes& planes, const Geometry& geometry) { impl_->start(planes, geometry); }
+RgbRow Resampler::next_row() { return impl_->next_row(); }
 
 }  // namespace fastinet

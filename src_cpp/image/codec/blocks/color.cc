@@ -6,9 +6,9 @@
 #define HWY_TARGET_INCLUDE "image/codec/blocks/color.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "image/codec/blocks/pairwise-inl.h"
 #include "image/codec/blocks/upsample.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
+#include "simd/pairwise-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -24,6 +24,8 @@ void ycc_row(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t coun
 #else
 
 namespace hn = hwy::HWY_NAMESPACE;
+using fastinet::HWY_NAMESPACE::mul_add_pairs;
+using fastinet::HWY_NAMESPACE::pair_constant;
 
 using DU8 = hn::CappedTag<uint8_t, kRowPadding>;
 using DU16 = hn::RepartitionToWide<DU8>;
@@ -104,8 +106,7 @@ uint8_t clamped(int v) { return static_cast<uint8_t>(std::clamp(v, 0, 255)); }
 
 void ycc_to_rgb(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r, uint8_t* g,
                 uint8_t* b) {
-  if (simd_level() == SimdLevel::kScalar) return ycc_to_rgb_scalar(y, cb, cr, count, r, g, b);
-  HWY_DYNAMIC_DISPATCH(ycc_row)(y, cb, cr, count, r, g, b);
+  FASTINET_DISPATCH(ycc_row, ycc_to_rgb_scalar)(y, cb, cr, count, r, g, b);
 }
 
 void ycc_to_rgb_scalar(const uint8_t* y, const uint8_t* cb, const uint8_t* cr, size_t count, uint8_t* r,

@@ -11,12 +11,16 @@
 #include <cstring>
 
 #include "hwy/highway.h"
-#include "image/codec/blocks/pairwise-inl.h"
 #include "image/codec/jpeg/entropy_decoder.h"
+#include "simd/pairwise-inl.h"
 
 #if HWY_TARGET != HWY_SCALAR
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using fastinet::HWY_NAMESPACE::mul_add_pairs;
+using fastinet::HWY_NAMESPACE::pair_constant;
 
 // As many blocks side by side as a vector holds, at most a group.
 using D16 = hn::CappedTag<int16_t, 8 * kBlocksPerGroup>;

@@ -8,7 +8,7 @@
 #include "hwy/highway.h"
 #include "image/codec/blocks/idct-inl.h"
 #include "image/codec/jpeg/entropy_decoder.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -149,8 +149,7 @@ bool idct_row_scalar(const int16_t* groups, int blocks, const uint16_t* quant, u
 }
 
 bool idct_row(const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples, ptrdiff_t stride) {
-  if (simd_level() == SimdLevel::kScalar) return idct_row_scalar(groups, blocks, quant, samples, stride);
-  return HWY_DYNAMIC_DISPATCH(inverse_dct)(groups, blocks, quant, samples, stride);
+  return FASTINET_DISPATCH(inverse_dct, idct_row_scalar)(groups, blocks, quant, samples, stride);
 }
 
 }  // namespace fastinet::jpeg

@@ -9,7 +9,7 @@
 #include "hwy/highway.h"
 #include "image/codec/blocks/idct-inl.h"
 #include "image/codec/jpeg/entropy_decoder.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -143,10 +143,7 @@ void idct_row_reduced_scalar(int side, const int16_t* groups, int blocks, const 
 
 void idct_row_reduced(int side, const int16_t* groups, int blocks, const uint16_t* quant, uint8_t* samples,
                       ptrdiff_t stride) {
-  if (simd_level() == SimdLevel::kScalar) {
-    return idct_row_reduced_scalar(side, groups, blocks, quant, samples, stride);
-  }
-  HWY_DYNAMIC_DISPATCH(row)(side, groups, blocks, quant, samples, stride);
+  FASTINET_DISPATCH(row, idct_row_reduced_scalar)(side, groups, blocks, quant, samples, stride);
 }
 
 }  // namespace fastinet::jpeg

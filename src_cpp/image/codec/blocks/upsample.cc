@@ -4,7 +4,7 @@
 #define HWY_TARGET_INCLUDE "image/codec/blocks/upsample.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "simd/level.h"
+#include "simd/dispatch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fastinet::jpeg::HWY_NAMESPACE {
@@ -91,18 +91,15 @@ HWY_EXPORT(h2v2);
 }  // namespace
 
 void upsample_h2v1(const uint8_t* in, size_t count, uint8_t* out) {
-  if (simd_level() == SimdLevel::kScalar) return upsample_h2v1_scalar(in, count, out);
-  HWY_DYNAMIC_DISPATCH(h2v1)(in, count, out);
+  FASTINET_DISPATCH(h2v1, upsample_h2v1_scalar)(in, count, out);
 }
 
 void upsample_h1v2(const uint8_t* near, const uint8_t* far, bool below, size_t count, uint8_t* out) {
-  if (simd_level() == SimdLevel::kScalar) return upsample_h1v2_scalar(near, far, below, count, out);
-  HWY_DYNAMIC_DISPATCH(h1v2)(near, far, below, count, out);
+  FASTINET_DISPATCH(h1v2, upsample_h1v2_scalar)(near, far, below, count, out);
 }
 
 void upsample_h2v2(const uint8_t* near, const uint8_t* far, size_t count, uint8_t* out) {
-  if (simd_level() == SimdLevel::kScalar) return upsample_h2v2_scalar(near, far, count, out);
-  HWY_DYNAMIC_DISPATCH(h2v2)(near, far, count, out);
+  FASTINET_DISPATCH(h2v2, upsample_h2v2_scalar)(near, far, count, out);
 }
 
 void upsample_h2v1_scalar(const uint8_t* in, size_t count, uint8_t* out) {

@@ -1,21 +1,23 @@
-// The multiply-add that fixed-point transforms want and Highway 1.0.3 does not have: products of 16-bit
-// lanes, the two of each pair added to one 32-bit lane (pmaddwd). Included once for each target.
-#if defined(FASTINET_IMAGE_JPEG_PAIRWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef FASTINET_IMAGE_JPEG_PAIRWISE_INL_H_
-#undef FASTINET_IMAGE_JPEG_PAIRWISE_INL_H_
+// Multiplication of 16-bit lanes with the two products of each pair added to one 32-bit lane (x86's pmaddwd),
+// for fixed-point arithmetic. Raw intrinsics, since Highway 1.0.3, the oldest that we support, has no
+// operation for it that keeps the order of the lanes; later versions call it WidenMulPairwiseAdd. Included
+// once for each target.
+#if defined(FASTINET_SIMD_PAIRWISE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FASTINET_SIMD_PAIRWISE_INL_H_
+#undef FASTINET_SIMD_PAIRWISE_INL_H_
 #else
-#define FASTINET_IMAGE_JPEG_PAIRWISE_INL_H_
+#define FASTINET_SIMD_PAIRWISE_INL_H_
 #endif
 
 #include "hwy/highway.h"
 
 #if HWY_TARGET != HWY_SCALAR
 HWY_BEFORE_NAMESPACE();
-namespace fastinet::jpeg::HWY_NAMESPACE {
+namespace fastinet::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// lane i: a[2i] * b[2i] + a[2i + 1] * b[2i + 1], modulo 2^32.
+// Lane i of the result is a[2i] * b[2i] + a[2i + 1] * b[2i + 1], modulo 2^32.
 template <class V16, class D32 = hn::RepartitionToWide<hn::DFromV<V16>>>
 HWY_INLINE hn::VFromD<D32> mul_add_pairs(V16 a, V16 b) {
 #if HWY_TARGET == HWY_AVX3 || HWY_TARGET == HWY_AVX3_DL
@@ -36,7 +38,7 @@ HWY_INLINE hn::VFromD<D32> mul_add_pairs(V16 a, V16 b) {
 #endif
 }
 
-// The constant operand: `low` in the even lanes, `high` in the odd ones.
+// A constant operand of mul_add_pairs: `low` in the even lanes, `high` in the odd ones.
 template <class D16>
 HWY_INLINE hn::VFromD<D16> pair_constant(D16 d16, int low, int high) {
   const hn::RepartitionToWide<D16> d32;
@@ -44,8 +46,8 @@ HWY_INLINE hn::VFromD<D16> pair_constant(D16 d16, int low, int high) {
   return hn::BitCast(d16, hn::Set(d32, static_cast<int32_t>(both)));
 }
 
-}  // namespace fastinet::jpeg::HWY_NAMESPACE
+}  // namespace fastinet::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 #endif  // HWY_TARGET != HWY_SCALAR
 
-#endif  // FASTINET_IMAGE_JPEG_PAIRWISE_INL_H_
+#endif  // FASTINET_SIMD_PAIRWISE_INL_H_
