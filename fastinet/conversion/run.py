@@ -33,6 +33,7 @@ from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedE
 from fastinet.format import manifest
 from fastinet.format.columns import files_of
 from fastinet.format.fields import DEFAULT, Fields
+from fastinet.format.json_files import parse_json
 from fastinet.format.layout import (
     REPORT,
     complete_splits,
@@ -47,8 +48,8 @@ from fastinet.format.report import ConversionReport, SplitReport
 from fastinet.imagenet.official_sums import checked_sums
 from fastinet.images.reencode import Reencoding
 from fastinet.progress import Meter, meter
-from fastinet.storage.files import parse_json
-from fastinet.storage.store import Store, is_url, open_store
+from fastinet.storage.open import is_url, open_store
+from fastinet.storage.store import Store
 from fastinet.version import __version__
 
 __all__ = ["convert"]

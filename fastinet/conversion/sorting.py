@@ -9,8 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fastinet.storage.files import os_errors
 from fastinet.storage.scratch import scratch_folder
-from fastinet.storage.store import os_errors
 
 __all__ = ["sorted_on_disk"]
 

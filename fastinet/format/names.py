@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastinet import _core
 from fastinet.errors import FormatError, MissingFileError
-from fastinet.storage.files import member, read_json, wrong
+from fastinet.format.json_files import member, read_json, wrong
 
 if TYPE_CHECKING:
     from fastinet.conversion.sources.base import Sample

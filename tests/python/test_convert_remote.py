@@ -17,8 +17,8 @@ from fastinet import errors
 from fastinet.conversion import convert
 from fastinet.format import manifest
 from fastinet.storage import scratch
+from fastinet.storage.open import open_store
 from fastinet.storage.remote import RemoteStore
-from fastinet.storage.store import open_store
 
 URL = "objects://bucket/imagenet"
 

@@ -13,7 +13,7 @@ from folders import small_jpeg, snapshot, write_tree
 from fastinet import errors
 from fastinet.conversion import convert
 from fastinet.conversion.workspace import Workspace
-from fastinet.storage.store import open_store
+from fastinet.storage.open import open_store
 
 # Runs `fastinet convert`, and sends itself a signal at the n-th event: a record written, a shard about to be
 # begun, a note, report, manifest or settings about to be written, the journal about to be removed. Prints the

@@ -12,7 +12,7 @@ from fastinet import errors
 from fastinet.conversion import ImageFolder, convert
 from fastinet.conversion.plan import ShardLimits, cut
 from fastinet.conversion.task import ShardTask, WriteSettings, execute
-from fastinet.storage.store import open_store
+from fastinet.storage.open import open_store
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_task_of_a_run_that_was_given_up_cannot_replace_a_newer_shard(tmp_path
         store.prepare(new, "train")
         with store.staged(new, ["train/a.tar"]) as (path,):
             Path(path).write_bytes(b"new")
-        with pytest.raises(errors.StateError, match="another run has taken over here"):
+        with pytest.raises(errors.StateError, match="another run has taken over this place"):
             late.__exit__(None, None, None)
         with pytest.raises(errors.StateError, match="another run"), store.staged(old, ["train/a.tar"]):
             pytest.fail("is refused at once")
@@ -101,7 +101,7 @@ def test_of_an_attempt_that_fails_nothing_remains_and_errors_tell_the_final_name
 
 def test_a_machine_without_the_destination_says_so(tmp_path: Path) -> None:
     store = open_store(tmp_path / "dst")
-    expected = r"dst: not there on \S+: every machine that takes part must see the destination"
+    expected = r"dst: not found on \S+: every machine that takes part must see the destination"
     with pytest.raises(errors.MissingFileError, match=expected), store.staged("0123", ["train/a.tar"]):
         pytest.fail("is refused at once")
     assert not (tmp_path / "dst").exists()

@@ -204,7 +204,7 @@ def test_a_node_that_does_not_see_the_source_takes_no_image_for_a_bad_one(
             yield Sample("a", Extent("/elsewhere/a.jpg"), 0, 100, "a.jpg", stamp=1)
 
     expected = (
-        r"/elsewhere/a.jpg: not there on \S+: every machine .* the source under the same path, on a shared"
+        r"/elsewhere/a.jpg: not found on \S+: every machine .* the source under the same path, on a shared"
     )
     with pytest.raises(errors.MissingFileError, match=expected):
         convert(Elsewhere(), tmp_path / "dst", on_bad="skip", engine=engine)

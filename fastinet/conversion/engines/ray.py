@@ -180,7 +180,7 @@ def _require_sources(task: ShardTask) -> None:
         seen.add(folder)
         if not os.path.lexists(path):
             raise MissingFileError(
-                f"{path}: not there on {socket.gethostname()}: every machine that takes part must see the "
+                f"{path}: not found on {socket.gethostname()}: every machine that takes part must see the "
                 "source under the same path, on a shared file system",
                 path=path,
             )

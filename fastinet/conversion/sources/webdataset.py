@@ -36,7 +36,7 @@ from fastinet.format.tar_records import (
     tar_order,
 )
 from fastinet.storage.extent import Extent
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 
 __all__ = ["WebDataset"]
 
