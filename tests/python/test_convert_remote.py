@@ -255,7 +255,7 @@ def test_a_full_scratch_disk_is_an_error_that_names_the_file(
     ("url", "kind", "message"),
     [
         ("gopher://x/y", errors.ArgumentError, "gopher://x/y: Protocol not known: gopher"),
-        ("s3://", errors.ArgumentError, "names no place in the store"),
+        ("s3://", errors.ArgumentError, "does not name a place in the store"),
         ("simplecache::s3://x/y", errors.ArgumentError, "chained URLs are not supported"),
         ("objects://bucket/run[1]", errors.ArgumentError, r"must not contain any of \* \? \[ \]"),
     ],
