@@ -76,6 +76,9 @@ class ShardSummary(TypedDict):
     xxh3: int
     index_bytes: int
     index_xxh3: int
+    index_head_bytes: int
+    index_prefix_bytes: int
+    index_file_xxh3: int
 
 class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # made by the core only
@@ -99,6 +102,8 @@ class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
     def clean(self) -> bool: ...
     @property
     def payload_xxh3(self) -> int: ...
+    @property
+    def original_xxh3(self) -> int: ...
     @property
     def entry_points(self) -> bytes: ...
     @property
@@ -294,6 +299,9 @@ class ShardReport(TypedDict):
     tar_xxh3: int
     index_bytes: int
     index_xxh3: int
+    index_head_bytes: int
+    index_prefix_bytes: int
+    index_file_xxh3: int
     with_entry_points: int
     labels: list[tuple[int, int]]
     remarks: dict[str, int]
@@ -307,6 +315,10 @@ class ImageFacts(TypedDict):
     format: str
     clean: bool
     entry_points: bytes
+
+ENCODINGS: tuple[
+    str, ...
+]  # names of encodings, as Pillow spells them, by the codes of FORMAT.md; "": unknown
 
 COMMON_REMARKS: list[str]  # of which a report lists only a few examples
 
@@ -336,6 +348,7 @@ class ShardBuilder(metaclass=_Pybind11Type):
         annotation: str,
         origin: str,
         boxes: _Boxes | None = None,
+        original_xxh3: int | None = None,  # of the source's file where `payload` is a re-encoding of it
     ) -> str: ...
     def finish(self) -> ShardReport: ...
     def abandon(self) -> None: ...
