@@ -22,7 +22,7 @@ CHILD = """
 import os, signal, sys
 from fastinet import cli
 from fastinet import progress
-from fastinet.conversion import task, workspace
+from fastinet.conversion import workspace, write_shard
 from fastinet.storage.local import LocalStore
 at, number = int(sys.argv.pop(1)), signal.Signals[sys.argv.pop(1)]
 events = 0
@@ -34,7 +34,7 @@ def strikes(function):
             os.kill(os.getpid(), number)
         return function(*args, **options)
     return wrapped
-task._CHUNK = 1
+write_shard._CHUNK = 1
 LocalStore.write = strikes(LocalStore.write)
 LocalStore.prepare = strikes(LocalStore.prepare)
 LocalStore.check = strikes(LocalStore.check)

@@ -10,8 +10,9 @@ from folders import small_jpeg, snapshot, write_tree
 
 from fastinet import errors
 from fastinet.conversion import ImageFolder, convert
-from fastinet.conversion.plan import ShardLimits, cut
-from fastinet.conversion.task import ShardTask, WriteSettings, execute
+from fastinet.conversion.shard_plan import ShardLimits, cut
+from fastinet.conversion.shard_task import ShardTask, WriteSettings
+from fastinet.conversion.write_shard import write_shard
 from fastinet.storage.open import open_store
 
 
@@ -38,7 +39,7 @@ def test_attempts_at_one_shard_at_the_same_time_all_end_well_with_the_same_bytes
 
         def attempt() -> None:
             barrier.wait()
-            results.append(execute(task, ignore, lambda: False))
+            results.append(write_shard(task, ignore, lambda: False))
 
         threads = [threading.Thread(target=attempt) for _ in range(4)]
         for thread in threads:

@@ -21,8 +21,8 @@ from gated import GatedSource, object_store
 
 from fastinet import errors
 from fastinet.conversion import Extent, Sample, Survey, convert
-from fastinet.conversion.engines.local import open_engine
 from fastinet.conversion.engines.ray import RayEngine, _work
+from fastinet.conversion.engines.select import open_engine
 from fastinet.format.manifest import ClassInfo
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: conversion on a cluster is unproven here")
