@@ -29,7 +29,7 @@ from rich.table import Table
 
 import fastinet
 from fastinet.conversion import Extent, ImageFolder
-from fastinet.conversion.checks import Check
+from fastinet.format.policies import Check
 from machine import describe
 
 RECORDS = 250  # a shard; the same for all

@@ -118,6 +118,6 @@ def convert(
     To resume an interrupted conversion, give the same command again. DST may be a URL: s3://bucket/imagenet.
     """
     from fastinet.conversion import convert as run
-    from fastinet.conversion.engines.local import open_engine
+    from fastinet.conversion.engines.select import open_engine
 
     print_report(run(src, dst, engine=open_engine(engine, workers, address), progress=True, **options))

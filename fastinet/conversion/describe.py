@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from fastinet.conversion.sources.base import Source
 from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.names import WNID
 from fastinet.imagenet.wordnet import WordNet
 
 __all__ = ["Description", "describe"]
-
-_WNID = re.compile(r"n\d{8}\Z")
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def describe(source: Source, folder: str | os.PathLike[str] | None = None) -> De
         found = WordNet.read(folder)
     elif hasattr(source, "hierarchy"):
         return Description(classes, source.hierarchy, getattr(source, "synsets", ()))
-    elif classes and all(_WNID.match(c.name) for c in classes):
+    elif classes and all(WNID.fullmatch(c.name) for c in classes):
         place = Path(source.location)
         found = WordNet.find(place, place.parent)
     else:

@@ -1,6 +1,7 @@
-"""Existing WebDataset tars, made usable where they are: sidecars and a manifest are written, tars only read.
+"""Indexes existing WebDataset tars in place: writes sidecars and a manifest, and only reads the tars.
 
-``conversion/tar_records.py`` says which members are a record.
+``format/tar_records.py`` defines which members form a record. The core's IndexBuilder examines images and
+applies the policy for bad ones by the same code as a conversion.
 """
 
 from __future__ import annotations
@@ -14,20 +15,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastinet import _core
-from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.label_column import packed
+from fastinet.conversion.split_totals import shard_info
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
 from fastinet.format import columns, manifest
 from fastinet.format.fields import Fields
-from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
+from fastinet.format.manifest import ClassInfo, Manifest, default_index, refuse_repeated
+from fastinet.format.policies import Check, Policy, refuse_unknown
 from fastinet.format.tar_records import bad_record, boxes_of, label_of, label_value, records_of, tar_order
 from fastinet.storage.files import is_there, open_regular
+from fastinet.storage.tar_stream import is_gzip
 from fastinet.version import __version__
 
 __all__ = ["IndexReport", "index"]
 
-POLICIES = ("fail", "skip", "keep")
 _MAGIC = b"\x89FIDX\r\n\x1a"
+_REMEDY = "; --on-bad skip (on_bad=) leaves it out"
 
 
 @dataclass
@@ -36,12 +39,12 @@ class IndexReport:
 
     Attributes:
         path: folder of the manifest.
-        records: images indexed.
-        shards: tars indexed.
-        unlabelled: records without a label; theirs is -1.
-        left_out: (tar, key, reason) of each record that was not taken.
-        undecodable: (tar, key, reason) of records kept although their image cannot be read.
-        ignored: number of further members, by field ("": of members without one), or by what they are.
+        records: number of images indexed.
+        shards: number of tars indexed.
+        unlabelled: number of records without a label; their label is -1.
+        left_out: (tar, key, reason) of each record that was left out.
+        undecodable: (tar, key, reason) of each record that was kept although its image cannot be decoded.
+        ignored: number of members that belong to no record, by field ("" if they have none) or by kind.
     """
 
     path: Path
@@ -59,7 +62,7 @@ def index(
     *,
     split: str = "train",
     classes: Sequence[str | ClassInfo] | None = None,
-    on_bad: str = "fail",
+    on_bad: Policy = "fail",
     image_field: str | Sequence[str] | None = None,
     label_field: str | Sequence[str] | None = None,
     labels_as: str | None = None,
@@ -69,60 +72,63 @@ def index(
 ) -> IndexReport:
     """Writes a sidecar for each tar, and then the manifest.
 
-    Members are records as in WebDataset: the first ``.`` in the last component of a name ends the key, the
-    rest is the field; members in a row with one key are a record. Its image is the field that is an image's
-    extension. Its label comes from ``.cls`` (a number, or the name of one of `classes`), else from ``.json``
-    (a number, or an object with ``label`` or ``cls``); a record without either has -1. What operating systems
-    leave in tars (``._x.jpg``) is passed over. Keys lead out of no folder: ``./a``, ``/a`` and ``../a`` are
-    all the key ``a``.
+    Records are those of WebDataset: the first ``.`` in the last component of a member's name ends the key,
+    and the rest is the field. Consecutive members with the same key are one record. Its image is the field
+    that is an image's extension. Its label comes from ``.cls`` (a number, or the name of one of `classes`),
+    or else from ``.json`` (a number, or an object with ``label`` or ``cls``); a record without either has
+    label -1. Files that operating systems leave in tars (``._x.jpg``) are ignored. Keys cannot escape their
+    folder: ``./a``, ``/a`` and ``../a`` all become the key ``a``.
 
     Args:
-        src: a folder whose ``*.tar`` are meant, in the order of their names, or tars in the order wanted.
-        dst: folder for the manifest and the sidecars, for tars that lie where nothing can be written; it then
-            names them by absolute path, or relative if they lie below it. None: the folder of the tars.
+        src: a folder, for its ``*.tar`` in the order of their names, or tars in the order wanted.
+        dst: folder for the manifest and the sidecars, for tars in a read-only place. The manifest then names
+            the tars by absolute path, or by relative path if they lie below `dst`. None: the folder of the
+            tars.
         split: name of the split.
-        classes: by label. None: as many as there are labels, named by their numbers.
-        on_bad: for images that cannot be read, and for members that are no record (without an image or with
-            several, with a field twice, with a link for a member, with the key of an earlier one): "fail";
-            "skip" leaves them out; "keep" takes images that cannot be read, and leaves out what is no record.
-        image_field: the field that is the image (``input.jpg``); of several, the first that a record has.
-        label_field: the same for the label; a field whose name ends in ``json`` is read as such.
-        labels_as: keep what stands in the label's place (fractions, lists, texts) as an attached column of
-            this name, as :meth:`fastinet.Dataset.attach` does; labels are then -1.
-        check: how readable images are told from others: "fast", "full" or "none", as for
+        classes: by label. None: as many classes as there are labels, named by their numbers.
+        on_bad: what to do with images that cannot be read, and with members that do not form a record (no
+            image or several, a field that occurs twice, a link, the key of an earlier record): "fail"
+            (abort); "skip" (leave them out); "keep" (keep images that cannot be read, leave out what is not a
+            record).
+        image_field: name of the field that is the image (``input.jpg``); of several, the first that a record
+            has.
+        label_field: the same for the label; a field whose name ends in ``json`` is parsed as JSON.
+        labels_as: store what is in the place of labels (fractions, lists, texts) as an attached column of
+            this name, as :meth:`fastinet.Dataset.attach` does. The labels are then -1.
+        check: how to find images that cannot be decoded: "fast", "full" or "none", as for
             :func:`fastinet.convert`.
-        workers: threads; None: one a processor.
-        advance: called from any thread with the number of records of each tar that is done.
+        workers: number of threads; None: one for each CPU.
+        advance: called from any thread with the number of records of each tar that was indexed.
+
+    Returns:
+        What was indexed and what was left out.
 
     Raises:
-        MissingFileError: no tars.
-        ArgumentError: an option out of range, or a file is in the way that fastinet did not write.
-        FormatError, TruncatedError: a tar is damaged; members are no record and `on_bad` is "fail"; what
-            stands in a label's place is no label; no record is left.
-        UnsupportedError: a compressed tar.
-        DecodeError: not an image, and `on_bad` is "fail".
+        MissingFileError: there are no tars.
+        ArgumentError: an option is out of range, or fastinet would overwrite a file that it did not write.
+        FormatError, TruncatedError: a tar is damaged; members do not form a record and `on_bad` is "fail"; a
+            label is not a class; or no record is left.
+        UnsupportedError: a tar is compressed.
+        DecodeError: an image cannot be decoded, and `on_bad` is "fail".
     """
-    if on_bad not in POLICIES:
-        raise ArgumentError(f"on_bad must be one of {', '.join(POLICIES)}, not {on_bad!r}")
-    if check not in CHECKS:
-        raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
+    refuse_unknown(on_bad, check)
     fields = Fields.chosen(image_field, label_field, labels_as)
     tars = _find_tars(src)
     folder = tars[0].parent if dst is None else Path(dst).absolute()
     if dst is None and any(tar.parent != folder for tar in tars):
-        raise ArgumentError("tars of several folders: name a folder for the manifest and sidecars (dst)")
+        raise ArgumentError("tars of several folders: choose a folder for the manifest and sidecars (dst)")
     known = None if classes is None else [c if isinstance(c, ClassInfo) else ClassInfo(c) for c in classes]
     refuse_repeated(c.name for c in known or ())
     labels = None if known is None else {c.name: i for i, c in enumerate(known)}
     targets = [folder / default_index(tar.name) for tar in tars]
-    _refuse_strangers(folder, targets)
+    _refuse_foreign_files(folder, targets)
     folder.mkdir(parents=True, exist_ok=True)
 
-    def work(job: tuple[Path, Path]) -> _Indexed:
-        done = _index_tar(*job, labels, on_bad, check, fields)
+    def work(job: tuple[Path, Path]) -> _IndexedTar:
+        indexed = _index_tar(*job, labels, on_bad, check, fields)
         if advance is not None:
-            advance(done.summary["records"])
-        return done
+            advance(indexed.core["records"])
+        return indexed
 
     report = IndexReport(folder)
     shards, values = [], list[Any]()
@@ -130,11 +136,11 @@ def index(
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
             jobs = list(zip(tars, targets, strict=True))
-            for (tar, target), done in zip(jobs, pool.map(work, jobs), strict=True):
-                shards.append(_shard_info(folder, tar, target, done.summary))
-                highest = max(highest, done.highest)
-                values += done.values
-                _add(report, str(tar), done)
+            for (tar, target), indexed in zip(jobs, pool.map(work, jobs), strict=True):
+                shards.append(shard_info(_relative(tar, folder), target.name, indexed.core))
+                highest = max(highest, indexed.highest_label)
+                values += indexed.values
+                _add(report, str(tar), indexed)
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
@@ -154,9 +160,9 @@ def index(
     return report
 
 
-class _Indexed(NamedTuple):
-    summary: _core.ShardSummary
-    highest: int
+class _IndexedTar(NamedTuple):
+    core: _core.ShardReport
+    highest_label: int
     unlabelled: int
     left_out: list[tuple[str, str]]
     undecodable: list[tuple[str, str]]
@@ -165,55 +171,55 @@ class _Indexed(NamedTuple):
 
 
 def _index_tar(
-    tar: Path, target: Path, labels: Mapping[str, int] | None, on_bad: str, check: Check, chosen: Fields
-) -> _Indexed:
-    with tar.open("rb") as file:
-        if file.read(2) == b"\x1f\x8b":
-            raise UnsupportedError(
-                f"{tar}: compressed with gzip; decompress it first, or convert it", path=str(tar)
-            )
-    writer = _core.IndexWriter(os.fsencode(tar))
+    tar: Path,
+    target: Path,
+    labels: Mapping[str, int] | None,
+    on_bad: Policy,
+    check: Check,
+    fields: Fields,
+) -> _IndexedTar:
+    if is_gzip(tar):
+        raise UnsupportedError(
+            f"{tar}: compressed with gzip; decompress it first, or convert it", path=str(tar)
+        )
+    builder = _core.IndexBuilder(os.fsencode(tar), on_bad, check)
     left_out: list[tuple[str, str]] = []
     undecodable: list[tuple[str, str]] = []
     ignored: Counter[str] = Counter()
     values: list[Any] = []
-    taken: set[str] = set()
+    keys: set[str] = set()
     highest, unlabelled = -1, 0
-    for record in records_of(tar_order(*writer.scan()), ignored, chosen):
+    for record in records_of(tar_order(*builder.scan()), ignored, fields):
         key = record.key
-        if key in taken and not record.problem:
+        if key in keys and not record.problem:
             record = replace(record, image=None, problem="an earlier record has the same key")
         if record.image is None:
             if on_bad == "fail":
-                raise bad_record(str(tar), record, "; --on-bad skip (on_bad=) leaves it out")
+                raise bad_record(str(tar), record, _REMEDY)
             left_out.append((key, record.problem))
             continue
-        facts, problem = _core.examine(writer.read(*record.image), check)
-        if problem and on_bad == "fail":
-            raise DecodeError(
-                f"{tar}: record {key}: {problem}; --on-bad skip (on_bad=) leaves it out",
-                path=str(tar),
-                key=key,
-            )
-        if problem and on_bad == "skip":
+        try:
+            problem = builder.examine(key, *record.image)
+        except DecodeError as error:
+            raise DecodeError(f"{error}{_REMEDY}", path=str(tar), key=key) from error
+        if not builder.accepted:
             left_out.append((key, problem))
             continue
         if problem:
             undecodable.append((key, problem))
-        fields = {field: writer.read(*place) for field, place in record.fields.items()}
-        label = label_of(fields, labels, str(tar), key, chosen)
-        highest, told = max(highest, label), label >= 0
-        if chosen.labels_as:
-            values.append(label_value(fields, str(tar), key, chosen)[0])
-            told = values[-1] is not None
-        unlabelled += not told
-        boxes = boxes_of(fields.get("json"), str(tar), key)
-        if boxes is not None:
-            highest = max([highest, *(box_label for box_label, *_ in boxes[2])])
-        writer.add(key, *record.image, label, boxes=boxes, **facts)
-        taken.add(key)
-    summary = writer.finish(os.fsencode(target))
-    return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored, values)
+        contents = {field: builder.read(*extent) for field, extent in record.fields.items()}
+        label = label_of(contents, labels, str(tar), key, fields)
+        is_labelled = label >= 0
+        if fields.labels_as:
+            values.append(label_value(contents, str(tar), key, fields)[0])
+            is_labelled = values[-1] is not None
+        unlabelled += not is_labelled
+        boxes = boxes_of(contents.get("json"), str(tar), key)
+        builder.add(label, boxes)
+        highest = max([highest, label, *(box_label for box_label, *_ in (boxes[2] if boxes else ()))])
+        keys.add(key)
+    report = builder.finish(os.fsencode(target))
+    return _IndexedTar(report, highest, unlabelled, left_out, undecodable, ignored, values)
 
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
@@ -232,22 +238,23 @@ def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -
     return tars
 
 
-def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
-    """Keeps what others wrote: DALI's index files, for one, also end in .idx."""
+def _refuse_foreign_files(folder: Path, targets: Sequence[Path]) -> None:
+    """Raises ArgumentError rather than overwrite files of others. DALI's index files also end in .idx."""
     repeated = [target for target, count in Counter(targets).items() if count > 1]
     if repeated:
         raise ArgumentError(f"{repeated[0]}: two tars need the same sidecar", path=str(repeated[0]))
     for target in targets:
         if is_there(target) and not _starts_with(target, _MAGIC):
             raise ArgumentError(
-                f"{target}: exists and is no sidecar of fastinet; name another folder (dst)", path=str(target)
+                f"{target}: exists and is not a sidecar of fastinet; choose another folder (dst)",
+                path=str(target),
             )
     if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
         except FormatError as e:
             path = str(folder / manifest.FILE_NAME)
-            problem = "exists and is no manifest of fastinet; name another folder (dst)"
+            problem = "exists and is not a manifest of fastinet; choose another folder (dst)"
             raise ArgumentError(f"{path}: {problem}", path=path) from e
 
 
@@ -256,17 +263,15 @@ def _starts_with(path: Path, magic: bytes) -> bool:
         return file.read(len(magic)) == magic
 
 
-def _shard_info(folder: Path, tar: Path, target: Path, s: _core.ShardSummary) -> ShardInfo:
-    path = tar.relative_to(folder) if tar.is_relative_to(folder) else tar
-    return ShardInfo(
-        path.as_posix(), s["records"], s["bytes"], s["xxh3"], target.name, s["index_bytes"], s["index_xxh3"]
-    )
+def _relative(tar: Path, folder: Path) -> str:
+    """Returns the path of a tar as a manifest in `folder` names it."""
+    return (tar.relative_to(folder) if tar.is_relative_to(folder) else tar).as_posix()
 
 
-def _add(report: IndexReport, tar: str, done: _Indexed) -> None:
-    report.records += done.summary["records"]
+def _add(report: IndexReport, tar: str, indexed: _IndexedTar) -> None:
+    report.records += indexed.core["records"]
     report.shards += 1
-    report.unlabelled += done.unlabelled
-    report.left_out += [(tar, *row) for row in done.left_out]
-    report.undecodable += [(tar, *row) for row in done.undecodable]
-    report.ignored += done.ignored
+    report.unlabelled += indexed.unlabelled
+    report.left_out += [(tar, *row) for row in indexed.left_out]
+    report.undecodable += [(tar, *row) for row in indexed.undecodable]
+    report.ignored += indexed.ignored

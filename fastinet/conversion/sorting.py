@@ -1,63 +1,47 @@
-"""Sorting what does not fit in memory."""
+"""Sorts more items than fit in memory, with the external merge sort of SQLite."""
 
 from __future__ import annotations
 
-import heapq
+import contextlib
+import os
 import pickle
+import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator
-from itertools import islice
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from fastinet.storage.scratch import scratch_folder
-from fastinet.storage.store import os_errors
+from fastinet.errors import ShardIOError
 
 __all__ = ["sorted_on_disk"]
 
 T = TypeVar("T")
 
-_RUN = 50_000  # items sorted in memory at a time
-_BLOCK = 200  # items read back at a time
+_CACHE_KIB = 16 << 10  # memory of SQLite; items that fit are never written to disk
 
 
 def sorted_on_disk(items: Iterable[tuple[bytes, T]]) -> Iterator[tuple[bytes, T]]:
-    """The pairs in the order of their first halves, stably; picklable.
+    """Yields the pairs in the order of their first elements. The sort is stable; second elements are pickled.
 
-    All of `items` is taken before the first is given. In memory are ``_RUN`` of them, or a block for each
-    ``_RUN`` that there are; the rest waits in a scratch folder.
+    Takes all of `items` before it yields the first pair. The pairs are in a temporary database in
+    ``$SQLITE_TMPDIR``, or else ``$TMPDIR``, twice while they are being sorted. SQLite unlinks its files as
+    soon as it has opened them, so a killed process leaves none.
 
     Raises:
-        ShardIOError: that cannot be written or read.
+        ShardIOError: the files cannot be written or read, for example because the disk is full.
     """
-    items = iter(items)
-    held = sorted(islice(items, _RUN), key=_first)
-    if len(held) < _RUN:
-        yield from held
-        return
-    with scratch_folder() as folder:
-        files: list[Path] = []
-        while held:
-            files.append(folder / f"{len(files):06d}")
-            _write(files[-1], held)
-            held = sorted(islice(items, _RUN), key=_first)
-        yield from heapq.merge(*(_read(file) for file in files), key=_first)
-
-
-def _first(item: tuple[bytes, Any]) -> bytes:
-    return item[0]
-
-
-def _write(path: Path, items: list[tuple[bytes, Any]]) -> None:
-    with os_errors(path), path.open("wb") as file:
-        for start in range(0, len(items), _BLOCK):
-            pickle.dump(items[start : start + _BLOCK], file, pickle.HIGHEST_PROTOCOL)
-
-
-def _read(path: Path) -> Iterator[tuple[bytes, Any]]:
-    with os_errors(path), path.open("rb") as file:
-        while True:
-            try:
-                block = pickle.load(file)
-            except EOFError:
-                return
-            yield from block
+    try:
+        with contextlib.closing(
+            sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        ) as database:
+            database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            database.execute("PRAGMA temp_store = FILE")
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("CREATE TABLE items (key BLOB, item BLOB)")
+            database.execute("BEGIN")
+            rows = ((key, pickle.dumps(item, pickle.HIGHEST_PROTOCOL)) for key, item in items)
+            database.executemany("INSERT INTO items VALUES (?, ?)", rows)
+            for key, data in database.execute("SELECT key, item FROM items ORDER BY key, rowid"):
+                yield key, pickle.loads(data)
+    except sqlite3.Error as error:
+        folder = os.environ.get("SQLITE_TMPDIR") or tempfile.gettempdir()
+        raise ShardIOError(f"{folder}: cannot sort the records on disk: {error}", path=folder) from error

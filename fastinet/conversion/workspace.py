@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastinet.errors import FormatError
-from fastinet.storage.files import wrong
+from fastinet.format.json_files import wrong
 from fastinet.storage.store import JOURNAL, Store
 
 __all__ = ["Workspace", "note_name", "to_json"]

@@ -19,7 +19,7 @@ from fastinet.format.keys import kept_key
 from fastinet.format.names import name_of, read_names
 from fastinet.format.tar_records import records_of, tar_order
 from fastinet.storage.extent import Extent
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 
 __all__ = ["StoredRecord", "stored_records"]
 

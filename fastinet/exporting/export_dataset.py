@@ -18,7 +18,7 @@ from fastinet.exporting.image_folder import write_image_folder
 from fastinet.exporting.parquet import write_parquet
 from fastinet.exporting.webdataset import write_webdataset
 from fastinet.progress import Meter, meter
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 
 __all__ = ["LAYOUTS", "export"]
 

@@ -23,17 +23,9 @@ import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, ShardIOError
+from fastinet.format.json_files import HASH, MAX_JSON_BYTES, member, parse_json, refuse_version, wrong
 from fastinet.format.manifest import Manifest
-from fastinet.storage.files import (
-    HASH,
-    MAX_JSON_BYTES,
-    member,
-    open_regular,
-    parse_json,
-    read_bytes,
-    refuse_version,
-    wrong,
-)
+from fastinet.storage.files import open_regular, read_bytes
 
 __all__ = [
     "FILE_NAME",

@@ -14,16 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from fastinet import _core
 from fastinet.errors import ArgumentError, ChecksumError, FormatError, MissingFileError, UnsupportedError
-from fastinet.storage.files import (
+from fastinet.format.json_files import (
     HASH,
     MAX_JSON_BYTES,
     member,
     nested_deeper,
     parse_json,
-    read_bytes,
     refuse_version,
     wrong,
 )
+from fastinet.storage.files import read_bytes
 
 __all__ = [
     "FILE_NAME",

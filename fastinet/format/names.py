@@ -1,7 +1,7 @@
-"""The file names that keys do not tell, kept in ``names.json`` so that export can give the files back.
+"""``names.json``: the names of the source's files, as far as keys do not tell them, for export.
 
-A key is a name without its extension. One extension a shard covers nearly every record; the others' names
-are listed.
+A key is a file name without its extension. One extension per shard covers nearly every record; the names of
+the other files are listed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastinet import _core
 from fastinet.errors import FormatError, MissingFileError
-from fastinet.storage.files import member, read_json, wrong
-
-if TYPE_CHECKING:
-    from fastinet.conversion.sources.base import Sample
+from fastinet.format.json_files import member, read_json, wrong
 
 __all__ = ["FILE", "name_of", "names_of", "read_names", "renamed"]
 
@@ -25,12 +22,14 @@ FILE = "names.json"
 _NUMBERED = re.compile(r"(.*)~\d+\Z", re.DOTALL)
 
 
-def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
-    """Of one shard: the commonest extension, and the names of files that have another or were renamed.
+def names_of(origins: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Returns the most common extension of a shard, and the names of files with another one or another name.
 
-    A name that ends in a dot stands for none: the source numbers its images.
+    Args:
+        origins: the key of each record, and the path of its file in the source. A path that ends in a dot
+            means that there is no file name: the source numbers its images.
     """
-    names = {sample.key: sample.origin.rpartition("/")[2] for sample in samples}
+    names = {key: origin.rpartition("/")[2] for key, origin in origins}
     usual = Counter(_extension(key, name) for key, name in names.items()).most_common(1)
     extension = (usual and usual[0][0]) or ""
     others = {key: name for key, name in names.items() if _extension(key, name) != extension}
@@ -38,37 +37,37 @@ def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
 
 
 def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
-    """What ``names_of`` gave for each shard of a split; None where there is no such file.
+    """Returns what ``names_of`` returned for each shard of a split, or None if the file does not exist.
 
     Raises:
-        FormatError: the file is not such a list, or of another number of shards.
+        FormatError: the file is not such a list, or has another number of shards.
     """
     path = folder / FILE
     try:
-        told = read_json(path)
+        rows = read_json(path)
     except MissingFileError:
         return None
-    if type(told) is not list or len(told) != shards:
-        found = f"{len(told)}" if type(told) is list else told
+    if type(rows) is not list or len(rows) != shards:
+        found = f"{len(rows)}" if type(rows) is list else rows
         raise wrong(
             FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found
         )
-    for number, row in enumerate(told):
+    for number, row in enumerate(rows):
         extension = member(row, "extension", str, str(path), f"[{number}]")
         others = member(row, "others", dict, str(path), f"[{number}]")
         for name in (extension, *others.values()):
             if type(name) is not str or "/" in name or "\0" in name:
                 raise wrong(FormatError, str(path), f"[{number}]", "file names", name)
-    return told
+    return rows
 
 
 def name_of(key: str, names: Mapping[str, Any], suffix: str) -> str:
-    """The file name of a record, without folders; the inverse of ``names_of``.
+    """Returns the file name of a record, without folders. The inverse of ``names_of``.
 
     Args:
         key: of the record.
-        names: as ``names_of`` gave them.
-        suffix: of the record's member in the shard, for what had no file name in the source.
+        names: what ``names_of`` returned.
+        suffix: of the record's member in the shard, used if the record had no file name in the source.
     """
     other = names["others"].get(key)
     name = (
@@ -78,7 +77,7 @@ def name_of(key: str, names: Mapping[str, Any], suffix: str) -> str:
 
 
 def renamed(names: Mapping[str, Any]) -> list[str]:
-    """Keys that got a number because another file of the split has theirs, each with its file's name."""
+    """Lists the keys that got a number because another file had the same key, each with its file name."""
     found = []
     for key, name in names["others"].items():
         match = _NUMBERED.fullmatch(key)

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 from fastinet import _core
 from fastinet.errors import FormatError
+from fastinet.format.json_files import member, wrong
 from fastinet.reports import Report
-from fastinet.storage.files import member, wrong
 
 __all__ = ["EXAMPLES", "ConversionReport", "SplitReport", "most_examples"]
 

@@ -19,9 +19,10 @@ from typing import Any, Generic, TypeVar
 
 from fastinet.errors import FormatError
 from fastinet.format.boxset import Box, boxes_of_json
-from fastinet.format.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
+from fastinet.format.fields import DEFAULT, Fields, class_of, no_label, wrong_label
 from fastinet.format.file_kinds import ignored_kind, is_noise
 from fastinet.format.keys import kept_key
+from fastinet.format.limits import MAX_CLASSES
 
 __all__ = [
     "IMAGE_EXTENSIONS",

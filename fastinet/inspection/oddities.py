@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from fastinet import _core
 from fastinet.errors import FormatError
+from fastinet.format.json_files import read_json
 from fastinet.format.layout import REPORT
 from fastinet.format.names import read_names
 from fastinet.format.report import SplitReport
-from fastinet.storage.files import is_there, read_json
+from fastinet.storage.files import is_there
 
 __all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "meaning_of", "read_report"]
 

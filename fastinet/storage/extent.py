@@ -1,4 +1,4 @@
-"""A run of bytes in a file."""
+"""A range of bytes in a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Extent"]
 
 
 class Extent(NamedTuple):
-    """Bytes that lie in a file: ``length`` of them from ``offset``, or all from there on where it is -1."""
+    """``length`` bytes of a file from ``offset`` on; a length of -1 means up to the end of the file."""
 
     path: str
     offset: int = 0

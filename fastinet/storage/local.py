@@ -1,10 +1,9 @@
-"""A dataset in a folder, be it of a file system that many machines share.
+"""A dataset in a local folder, or in a folder of a file system that several machines share.
 
 One run at a time holds a lock (flock(2)) on ``DST/.fastinet-convert/lock``. Shards are written in
-``DST/<split>/.fastinet-run-<run>/`` and moved to their names when they are complete. The next run removes
-such folders: a task that was given up, on a machine that had been cut off, then finds nothing to move, and
-cannot put its shard in the place of a newer one. So it is even where locks do not reach from machine to
-machine.
+``DST/<split>/.fastinet-run-<run>/`` and renamed when they are complete. The next run removes such folders, so
+an abandoned task on a machine that had lost its connection finds nothing to rename and cannot replace a newer
+shard. This holds even on file systems whose locks do not reach other machines.
 """
 
 from __future__ import annotations
@@ -21,8 +20,8 @@ from pathlib import Path, PurePosixPath
 
 from fastinet import _core
 from fastinet.errors import FastinetError, MissingFileError, StateError
-from fastinet.storage.files import read_bytes
-from fastinet.storage.store import JOURNAL, os_errors
+from fastinet.storage.files import os_errors, read_bytes
+from fastinet.storage.store import JOURNAL
 
 __all__ = ["LocalStore"]
 
@@ -74,7 +73,7 @@ class LocalStore:
                 path.unlink(missing_ok=True)
                 folders.add(path.parent)
         for folder in folders - {self.path}:
-            with contextlib.suppress(OSError):  # holds other files
+            with contextlib.suppress(OSError):  # the folder holds other files
                 folder.rmdir()
 
     @contextlib.contextmanager
@@ -107,9 +106,9 @@ class LocalStore:
         if self._staging(run, folder).is_dir():
             return
         if (self.path / JOURNAL).is_dir():
-            raise StateError(f"{self.path}: another run has taken over here", path=self.location)
+            raise StateError(f"{self.path}: another run has taken over this place", path=self.location)
         raise MissingFileError(
-            f"{self.path}: not there on {socket.gethostname()}: every machine that takes part must see the "
+            f"{self.path}: not found on {socket.gethostname()}: every machine that takes part must see the "
             "destination under the same path, on a shared file system",
             path=self.location,
         )
@@ -152,18 +151,18 @@ def _size(entry: os.DirEntry[str]) -> int:
         return -1
     try:
         return entry.stat().st_size
-    except FileNotFoundError:  # a link to nowhere, or gone meanwhile
+    except FileNotFoundError:  # a dangling link, or removed meanwhile
         return 0
 
 
 def _renamed(error: FastinetError, staging: Path, folder: Path) -> FastinetError:
-    """The error as one of the file's own name, which is the one that says something."""
-    kind, (_, message, told) = type(error), error.__reduce__()[1]
-    path = told.pop("path")
+    """Returns the error with the file's final name instead of its temporary one."""
+    kind, (_, message, details) = type(error), error.__reduce__()[1]
+    path = details.pop("path")
     return kind(
         message.replace(str(staging), str(folder)),
         path=path and path.replace(str(staging), str(folder)),
-        **told,
+        **details,
     )
 
 
@@ -172,14 +171,14 @@ def _sync(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder and say so thus
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
             raise
     finally:
         os.close(descriptor)
 
 
 def _acquire(path: Path) -> int | None:
-    """A descriptor that holds the lock, or None. Its folder may vanish while we wait: then once more."""
+    """Returns a descriptor that holds the lock, or None. Tries again if the folder vanishes meanwhile."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

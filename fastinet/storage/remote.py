@@ -1,16 +1,16 @@
 """A dataset in an object store, through fsspec: ``s3://bucket/imagenet``, ``gs://...``, ``memory://...``.
 
-Shards are written to a local scratch folder (``$TMPDIR``) and uploaded under their final names; then follows
-the note in the journal, and the manifest last of all. Object stores show an object complete or not at all,
-but have neither rename nor locks. What stands in for them:
+Shards are written to a local scratch folder (``$TMPDIR``) and uploaded under their final names. Then the note
+of the shard is written to the journal, and at the very end the manifest. Object stores show an object
+complete or not at all, but have neither rename nor locks. Instead:
 
-- A run puts its identifier into ``.fastinet-convert/run.json``. The latest run is the one that counts: an
-  earlier one that finds another's identifier there, before it uploads a shard or writes a manifest, stops
-  with StateError. So a run that died never bars the next one, and of two that are started by mistake
-  the first stops; what it has uploaded, the second takes over if it has the same settings.
-- Between that look and the end of an upload lies a gap, in which a run that has been superseded may still put
-  a shard in place. Runs with the same settings write the same bytes. For any others, the sizes of all shards
-  are compared with what was written before a manifest appears.
+- A run writes its identifier to ``.fastinet-convert/run.json``. The latest run wins: before an earlier run
+  uploads a shard or writes a manifest, it finds another identifier there and stops with StateError. So a run
+  that died never blocks the next one. Of two runs started by mistake the first stops, and the second reuses
+  what the first has uploaded if its settings are the same.
+- Between that check and the end of an upload, a run that has been superseded may still publish a shard. Runs
+  with the same settings write the same bytes. For other runs, the sizes of all shards are compared with what
+  was written before a manifest is written.
 
 Options and credentials are those of the fsspec implementation: its environment variables and
 https://filesystem-spec.readthedocs.io/en/latest/features.html#configuration.
@@ -43,7 +43,7 @@ class RemoteStore:
     def __init__(self, url: str) -> None:
         self.location = url.rstrip("/")
         if not re.match(r"[^/]+://[^/]", self.location):
-            raise ArgumentError(f"{url}: names no place in the store", path=url)
+            raise ArgumentError(f"{url}: does not name a place in the store", path=url)
         if any(sign in self.location for sign in "*?[]"):
             raise ArgumentError(f"{url}: a destination must not contain any of * ? [ ]", path=url)
         self._fs, self._root = file_system(self.location)
@@ -81,40 +81,42 @@ class RemoteStore:
         return {
             name.rpartition("/")[2]: -1 if row["type"] == "directory" else int(row["size"])
             for name, row in names
-            if name.strip("/") != path.strip("/")  # an object that stands for the folder, or a file
+            if name.strip("/") != path.strip("/")  # a placeholder object of the folder, or a file
         }
 
     def remove(self, names: Iterable[str]) -> None:
         """See Store."""
         wanted = list(dict.fromkeys(names))
         folders = {str(PurePosixPath(name).parent) for name in wanted}
-        there = {f"{folder}/{name}" for folder in folders for name in self.entries(folder)}
-        paths = [self._path(name) for name in wanted if name in there]
+        existing = {f"{folder}/{name}" for folder in folders for name in self.entries(folder)}
+        paths = [self._path(name) for name in wanted if name in existing]
         if paths:
             with remote_errors(self.location, "remove files in"):
                 self._fs.rm(paths)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[str]:
-        """See Store; a run that is at work is superseded once this one is prepared."""
+        """See Store. A run that is at work is superseded as soon as this one calls `prepare`."""
         yield secrets.token_hex(8)
 
     def prepare(self, run: str, folder: str) -> None:
         """See Store."""
-        told = {"run": run, "host": socket.gethostname(), "process": os.getpid()}
-        self.write(self.claim, json.dumps(told).encode())
+        owner = {"run": run, "host": socket.gethostname(), "process": os.getpid()}
+        self.write(self.claim, json.dumps(owner).encode())
 
     def check(self, run: str, folder: str) -> None:
         """See Store."""
         data = self.read(self.claim)
         try:
-            told = json.loads(data or b"{}")
+            owner = json.loads(data or b"{}")
         except (ValueError, RecursionError):
-            told = {}
-        told = told if isinstance(told, dict) else {}
-        if told.get("run") != run:
-            other = f" (process {told.get('process')} on {told.get('host')})" if told else ""
-            raise StateError(f"{self.location}: another run{other} has taken over here", path=self.location)
+            owner = {}
+        owner = owner if isinstance(owner, dict) else {}
+        if owner.get("run") != run:
+            other = f" (process {owner.get('process')} on {owner.get('host')})" if owner else ""
+            raise StateError(
+                f"{self.location}: another run{other} has taken over this place", path=self.location
+            )
 
     @contextlib.contextmanager
     def staged(self, run: str, names: Sequence[str]) -> Iterator[list[str]]:
@@ -134,10 +136,10 @@ class RemoteStore:
 
 
 def file_system(url: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL, and the path in it.
+    """Returns fsspec's file system for a URL, and the path in it.
 
     Raises:
-        ArgumentError: no such kind of URL, or one of several chained with ``::``.
+        ArgumentError: fsspec knows no such kind of URL, or several are chained with ``::``.
         UnsupportedError: fsspec, or the package that it needs for this URL, is not installed.
     """
     if "::" in url:
@@ -161,12 +163,12 @@ def file_system(url: str) -> tuple[Any, str]:
 
 @contextlib.contextmanager
 def remote_errors(url: str, what: str) -> Iterator[None]:
-    """Turns whatever a store's client raises within into a ShardIOError that names `url`."""
+    """Turns any exception of a store's client in the block into a ShardIOError that names `url`."""
     try:
         yield
     except FastinetError:
         raise
-    except Exception as e:  # every client has exceptions of its own
+    except Exception as e:  # every client has its own exceptions
         number = e.errno if isinstance(e, OSError) else None
         raise ShardIOError(f"{url}: cannot {what}: {_reason(e)}", path=url, errno=number) from e
 

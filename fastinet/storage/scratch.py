@@ -1,4 +1,4 @@
-"""Temporary folders; those that a killed process left are removed when the next one is made."""
+"""Temporary folders. Making one removes those that killed processes have left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 
 __all__ = ["scratch_folder"]
 
@@ -19,12 +19,13 @@ _PREFIX = "fastinet-scratch-"
 
 @contextlib.contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A new folder in ``$TMPDIR`` that lives as long as the block.
+    """Makes a folder in ``$TMPDIR`` and removes it when the block ends.
 
-    It is locked (flock(2)) meanwhile; folders of this name and user with a free lock are removed.
+    The folder is locked (flock(2)) meanwhile. Folders with such a name that belong to the same user and that
+    nobody has locked are removed first.
 
     Raises:
-        ShardIOError: none can be made.
+        ShardIOError: the folder cannot be made.
     """
     parent = Path(tempfile.gettempdir())
     with os_errors(parent):
@@ -57,7 +58,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 
 def _lock(path: Path) -> int | None:
-    """A descriptor that holds the folder's lock; None where another process has it, or has removed it."""
+    """Returns a descriptor that holds the folder's lock; None if another process holds or has removed it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from fastinet import _core
 from fastinet.errors import DecodeError, FastinetError, FormatError
 from fastinet.images.decode import decode
 from fastinet.images.judge import judge
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 from fastinet.verification.members import LabelRule, Sidecar, check_boxes, check_keys, check_members
 from fastinet.verification.perceptual import hash_thumbnails, thumbnail
 from fastinet.verification.records import Fingerprints

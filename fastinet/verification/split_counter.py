@@ -11,10 +11,10 @@ import numpy.typing as npt
 
 from fastinet.errors import FormatError
 from fastinet.format import manifest
+from fastinet.format.json_files import wrong
 from fastinet.format.manifest import ClassInfo
 from fastinet.imagenet.names import WNID, WNID_PREFIX
 from fastinet.imagenet.published import PublishedSplit
-from fastinet.storage.files import wrong
 from fastinet.verification.records import Split
 from fastinet.verification.report import ClassBalance, ClassCount, Comparison, ImageRef, SplitContents
 

@@ -10,11 +10,12 @@ from fastinet.dataset.dataset import hierarchy_of, shard_specs
 from fastinet.errors import FastinetError, FormatError
 from fastinet.format import columns, manifest
 from fastinet.format.columns import Column
+from fastinet.format.json_files import read_json, wrong
 from fastinet.format.layout import REPORT
 from fastinet.format.names import FILE as NAMES
 from fastinet.format.names import read_names
 from fastinet.format.report import SplitReport
-from fastinet.storage.files import is_there, read_json, wrong
+from fastinet.storage.files import is_there
 from fastinet.verification.records import Split
 
 __all__ = ["split_problems"]

@@ -93,15 +93,15 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
     facts_.orientation = probed.orientation;
   } else {
     if (jpeg) require_affordable_scans(payload);
-    const Verdict verdict = judge(payload);
-    if (!verdict.refusal.empty()) {
-      refusal_ = explain(verdict.refusal, probed, payload);
+    const Judgement judgement = judge(payload);
+    if (!judgement.refusal.empty()) {
+      refusal_ = explain(judgement.refusal, probed, payload);
       return;
     }
-    facts_.width = verdict.width;
-    facts_.height = verdict.height;
-    facts_.orientation = verdict.orientation;
-    components = verdict.mode == "CMYK" ? 4 : verdict.mode == "L" ? 1 : 3;
+    facts_.width = judgement.width;
+    facts_.height = judgement.height;
+    facts_.orientation = judgement.orientation;
+    components = judgement.mode == "CMYK" ? 4 : judgement.mode == "L" ? 1 : 3;
   }
   if (!probed.irregular.empty()) remarks_.push_back("irregular JPEG: " + probed.irregular);
   if (probed.regular && !probed.complete) remarks_.emplace_back("JPEG without an end-of-image marker");

@@ -1,4 +1,5 @@
-// What a sidecar is to say of an image: where the image layer's findings become the shard layer's facts.
+// Determines what a sidecar says about an image. This is the only place where the image layer's findings
+// become the shard layer's facts.
 #pragma once
 
 #include <cstdint>
@@ -13,45 +14,45 @@
 
 namespace fastinet {
 
-// What a decoder of last resort says of bytes whose headers do not settle what they are.
-struct Verdict {
-  std::string refusal = {};  // why it refuses them; empty: it does not, and the rest holds
+// What the decoder of last resort says about bytes whose headers do not decide what they are.
+struct Judgement {
+  std::string refusal = {};  // why it refuses them; empty: it accepts them
   int width = 0;
   int height = 0;
   int orientation = 1;
   std::string mode = {};  // Pillow's: "RGB", "P", "CMYK", ...
 };
-using Judge = std::function<Verdict(std::span<const uint8_t>)>;
+using Judge = std::function<Judgement(std::span<const uint8_t>)>;
 
-// How an image is found to be one that training can decode.
+// How to find out whether training can decode an image.
 enum class Check {
   kFull,  // the judge decodes it
-  kFast,  // its scan is walked; what that does not vouch for is decoded, by the judge in the end
-  kNone,  // by its header, and an end-of-image marker; the judge decodes what these do not settle
+  kFast,  // its scan is parsed; if that proves nothing, it is decoded, by the judge if necessary
+  kNone,  // its header and end-of-image marker; the judge decodes it if these do not decide
 };
 
-// What so many images are that a report gives but a few examples; of any other remark it lists them all.
+// Remarks that apply to so many images that a report gives only a few examples. It lists all others.
 inline constexpr std::string_view kCommonRemarks[] = {"EXIF-rotated", "gray", "progressive", "under 32 px"};
 
 class ImageExamination {
  public:
-  // Calls `judge` from this thread. Throws std::bad_alloc where memory is short, and what `judge` throws.
+  // Calls `judge` from this thread. Throws std::bad_alloc if memory is short, and whatever `judge` throws.
   ImageExamination(std::span<const uint8_t> payload, const Judge& judge, Check check,
                    bool entry_points = true);
   ImageExamination(const ImageExamination&) = delete;
   ImageExamination& operator=(const ImageExamination&) = delete;
 
-  // Not empty: no decoder will take it, for this reason, told in English with what was expected and what was
-  // found. The facts then hold no more than its format.
+  // Why no decoder accepts the image, in English, with what was expected and what was found. The facts then
+  // contain only its encoding. Empty for an image that can be decoded.
   const std::string& refusal() const { return refusal_; }
 
   const ImageFacts& facts() const { return facts_; }  // points into this object
 
-  // What is out of the ordinary, in words for a report: "CMYK", "gray", "progressive", "PNG", ...
+  // What is unusual about the image, in words for a report: "CMYK", "gray", "progressive", "PNG", ...
   const std::vector<std::string>& remarks() const { return remarks_; }
 
-  // "CMYK" for a JPEG file of four components, the format's name for what is no JPEG file; empty for the
-  // usual.
+  // "CMYK" for a JPEG file of four components, the name of the encoding for other files, empty for the usual
+  // JPEG files.
   const std::string& odd_encoding() const { return odd_encoding_; }
 
  private:

@@ -1,4 +1,4 @@
-// fastinet._core.ShardBuilder and what conversion needs beside it.
+// fastinet._core.ShardBuilder and IndexBuilder, and what conversion needs beside them.
 #include <pybind11/stl.h>
 
 #include <memory>
@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "convert/extent_reader.h"
+#include "convert/index_builder.h"
 #include "convert/shard_builder.h"
 #include "image/codec/probe.h"
 #include "python/bind.h"
@@ -37,8 +38,8 @@ Check parse_check(const std::string& name) {
               {.expected = "fast, full or none", .found = name});
 }
 
-// fastinet.conversion.judge.judge. Takes the GIL.
-Verdict ask_pillow(std::span<const uint8_t> payload) {
+// Calls fastinet.images.judge.judge. Acquires the GIL.
+Judgement ask_pillow(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
   const py::object ask = py::module_::import("fastinet.images.judge").attr("judge");
   const py::object answer = ask(to_python(payload));
@@ -47,7 +48,7 @@ Verdict ask_pillow(std::span<const uint8_t> payload) {
   return {{}, width, height, orientation, mode};
 }
 
-// fastinet.conversion.normalise.to_rgb_jpeg. Takes the GIL.
+// Calls fastinet.images.normalise.to_rgb_jpeg. Acquires the GIL.
 Normalised normalise(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
   const py::object convert = py::module_::import("fastinet.images.normalise").attr("to_rgb_jpeg");
@@ -66,6 +67,15 @@ std::vector<SampleExtent> extents_of(const py::list& rows) {
                        boxes_of(row[7].cast<std::optional<BoxesTuple>>())});
   }
   return samples;
+}
+
+// (name, offset, size) of the files, and (name, kind, offset) of the other members.
+py::tuple listing_of(const std::vector<TarMember>& members, const std::vector<SkippedMember>& skipped) {
+  py::list files;
+  for (const TarMember& m : members) files.append(py::make_tuple(text(m.name), m.offset, m.size));
+  py::list others;
+  for (const SkippedMember& s : skipped) others.append(py::make_tuple(text(s.name), s.reason, s.offset));
+  return py::make_tuple(files, others);
 }
 
 py::dict report_of(const ShardReport& report) {
@@ -92,11 +102,11 @@ py::dict report_of(const ShardReport& report) {
   return result;
 }
 
-// The Python face: finish and abandon end its life, and errors in between leave nothing on disk.
-class Builder {
+// The Python face of a ShardBuilder. After finish() or abandon(), every call raises StateError.
+class BoundShardBuilder {
  public:
-  Builder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
-          bool entry_points, bool normalise_odd, const std::string& check)
+  BoundShardBuilder(const py::object& tar_path, const py::object& index_path, const std::string& on_bad,
+                    bool entry_points, bool normalise_odd, const std::string& check)
       : builder_(std::make_unique<ShardBuilder>(
             bytes_of(tar_path), bytes_of(index_path), parse_policy(on_bad), parse_check(check), entry_points,
             ask_pillow, normalise_odd ? Normaliser(normalise) : Normaliser())) {}
@@ -150,7 +160,7 @@ class Builder {
   std::unique_ptr<ShardBuilder> builder_;
 };
 
-// What conversion would note of an image, and why it would not take it, "" for a good one.
+// Returns what a conversion would record about an image, and why it would refuse it, "" for a good one.
 py::tuple examine(const py::bytes& payload, const std::string& check) {
   const std::string_view data = payload;
   const Check how = parse_check(check);
@@ -182,20 +192,78 @@ py::bytes read_extent(const py::object& path, int64_t offset, int64_t length, in
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
 
+void bind_index_builder(py::module_& m) {
+  py::class_<IndexBuilder>(m, "IndexBuilder")
+      .def(py::init([](const py::object& tar, const std::string& on_bad, const std::string& check) {
+             return std::make_unique<IndexBuilder>(bytes_of(tar), parse_policy(on_bad), parse_check(check),
+                                                   ask_pillow);
+           }),
+           py::arg("tar_path"), py::arg("on_bad"), py::arg("check") = "fast")
+      .def("scan",
+           [](const IndexBuilder& builder) {
+             std::vector<TarMember> members;
+             std::vector<SkippedMember> skipped;
+             {
+               const py::gil_scoped_release release;
+               builder.scan({[&](const TarMember& member) { members.push_back(member); },
+                             [&](const SkippedMember& member) { skipped.push_back(member); }});
+             }
+             return listing_of(members, skipped);
+           })
+      .def(
+          "read",
+          [](const IndexBuilder& builder, uint64_t offset, uint64_t size) {
+            return py::bytes(builder.read(offset, size));
+          },
+          py::arg("offset"), py::arg("size"))
+      .def(
+          "examine",
+          [](IndexBuilder& builder, const py::object& key, uint64_t offset, uint64_t size) {
+            const std::string name = bytes_of(key);
+            const std::string refusal = [&] {
+              const py::gil_scoped_release release;
+              return builder.examine(name, offset, size);
+            }();
+            return text(refusal);
+          },
+          py::arg("key"), py::arg("offset"), py::arg("size"))
+      .def_property_readonly("accepted", &IndexBuilder::accepted)
+      .def(
+          "add",
+          [](IndexBuilder& builder, int32_t label, const std::optional<BoxesTuple>& box_tuple) {
+            const std::optional<Boxes> boxes = boxes_of(box_tuple);
+            const py::gil_scoped_release release;
+            builder.add(label, boxes ? &*boxes : nullptr);
+          },
+          py::arg("label"), py::arg("boxes") = py::none())
+      .def(
+          "finish",
+          [](IndexBuilder& builder, const py::object& index) {
+            const std::string path = bytes_of(index);
+            const ShardReport report = [&] {
+              const py::gil_scoped_release release;
+              return builder.finish(path);
+            }();
+            return report_of(report);
+          },
+          py::arg("index_path"));
+}
+
 }  // namespace
 
 void bind_convert(py::module_& m) {
-  py::class_<Builder>(m, "ShardBuilder")
+  py::class_<BoundShardBuilder>(m, "ShardBuilder")
       .def(py::init<const py::object&, const py::object&, const std::string&, bool, bool,
                     const std::string&>(),
            py::arg("tar_path"), py::arg("index_path"), py::arg("on_bad"), py::arg("entry_points"),
            py::arg("normalise_odd") = false, py::arg("check") = "fast")
-      .def("add_extents", &Builder::add_extents, py::arg("rows"))
-      .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
+      .def("add_extents", &BoundShardBuilder::add_extents, py::arg("rows"))
+      .def("add_bytes", &BoundShardBuilder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
            py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none(),
            py::arg("original_xxh3") = py::none())
-      .def("finish", &Builder::finish)
-      .def("abandon", &Builder::abandon);
+      .def("finish", &BoundShardBuilder::finish)
+      .def("abandon", &BoundShardBuilder::abandon);
+  bind_index_builder(m);
   m.attr("COMMON_REMARKS") = std::vector<std::string>(std::begin(kCommonRemarks), std::end(kCommonRemarks));
   m.def("examine", &examine, py::arg("payload"), py::arg("check") = "fast");
   m.def("read_extent", &read_extent, py::arg("path"), py::arg("offset"), py::arg("length"),

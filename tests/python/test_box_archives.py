@@ -12,7 +12,7 @@ from images import SHARED, shared_files
 from fastinet import Dataset, errors
 from fastinet.conversion import convert
 from fastinet.conversion.sources.box_archives import BoxArchives
-from fastinet.format.boxset import parse_voc
+from fastinet.conversion.sources.voc import parse_voc
 
 KIT = "ILSVRC2012_devkit_t12.tar.gz"
 V2, DOGS = "ILSVRC2012_bbox_train_v2.tar.gz", "ILSVRC2012_bbox_train_dogs.tar.gz"

@@ -17,7 +17,8 @@ from PIL import Image
 from fastinet import Dataset, Loader, _core, convert, errors
 from fastinet import transforms as T  # noqa: N812
 from fastinet.conversion.index import index
-from fastinet.format.boxset import BoxSet, parse_voc
+from fastinet.conversion.sources.voc import parse_voc
+from fastinet.format.boxset import BoxSet
 from fastinet.loading import boxes
 
 LABELS = {"n1": 0, "n2": 1}
@@ -51,12 +52,12 @@ def test_boxes_names_and_flags_are_read() -> None:
     ("box", "left", "problem"),
     [
         (("n1", 5, 6, 5, 40), None, "dropped: the box (5, 6, 5, 40) has no area"),
-        (("n1", 30, 6, 5, 40), None, "dropped: the box (30, 6, 5, 40) is turned round"),
-        (("n1", 70, 6, 80, 40), None, "dropped: the box (70, 6, 80, 40) lies outside of the image of 64x48"),
+        (("n1", 30, 6, 5, 40), None, "dropped: the box (30, 6, 5, 40) is inverted"),
+        (("n1", 70, 6, 80, 40), None, "dropped: the box (70, 6, 80, 40) lies outside the image of 64x48"),
         (
             ("n1", -3, 6, 80, 40),
             (0, 0, 6, 64, 40, 0),
-            "clipped: the box (-3, 6, 80, 40) reaches out of the image of 64x48",
+            "clipped: the box (-3, 6, 80, 40) extends beyond the image of 64x48",
         ),
         (("n1", "x", 6, 80, 40), None, "dropped: no box of four numbers"),
         (("n1", "nan", 6, 80, 40), None, "dropped: no box of four numbers"),
@@ -76,7 +77,7 @@ def test_a_flawed_box_is_reported_with_its_file_object_and_reason(
 def test_a_file_without_a_size_refers_to_the_image_itself() -> None:
     found = parse_voc(voc([("n1", 5, 6, 99, 40)], width=0), LABELS, "x.xml")
     assert (found.width, found.height, found.boxes) == (0, 0, ((0, 5, 6, 99, 40, 0),))
-    assert found.problems == ("x.xml: gives no size; the image's own is taken",)
+    assert found.problems == ("x.xml: gives no size; that of the image is used",)
 
 
 @pytest.mark.parametrize(

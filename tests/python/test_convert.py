@@ -266,7 +266,7 @@ def test_a_destination_that_holds_other_things_is_refused_and_left_alone(
     before = snapshot(tmp_path)
     for overwrite in (False, True):
         with pytest.raises(
-            errors.ArgumentError, match=r"not empty, and not a fastinet dataset \(it holds 'thesis.txt'"
+            errors.ArgumentError, match=r"not empty, and not a fastinet dataset \(it contains 'thesis.txt'"
         ):
             convert(small_folder, tmp_path / "dst", overwrite=overwrite)
     with pytest.raises(errors.ArgumentError, match="is a file, not a folder"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from archives import CLASSES, tar_of, tar_of_tars, write
@@ -104,13 +105,13 @@ def test_a_compressed_tar_is_read_once_where_the_classes_are_given(
 ) -> None:
     src = _layout(tmp_path / "src", "winter21_whole.tar.gz", synsets)
     opened: list[str] = []
-    real = gzip.open
+    real = gzip.GzipFile
 
-    def counting(path: Path) -> object:
-        opened.append(path.name)
-        return real(path)
+    def counting(fileobj: BinaryIO) -> object:
+        opened.append(Path(fileobj.name).name)
+        return real(fileobj=fileobj)
 
-    monkeypatch.setattr(gzip, "open", counting)
+    monkeypatch.setattr(gzip, "GzipFile", counting)
     report = convert(src, tmp_path / "dst", classes=CLASSES)
     assert (report.records, opened) == (6, ["winter21_whole.tar.gz"])
 

@@ -18,7 +18,7 @@ CHILD = """
 import sys
 from fastinet.conversion import sorting
 from fastinet.cli import cli
-sorting._RUN = 1000
+sorting._CACHE_KIB = 1024
 cli.main(sys.argv[1:], standalone_mode=False)
 print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
 """

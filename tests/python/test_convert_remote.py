@@ -17,8 +17,8 @@ from fastinet import errors
 from fastinet.conversion import convert
 from fastinet.format import manifest
 from fastinet.storage import scratch
+from fastinet.storage.open import open_store
 from fastinet.storage.remote import RemoteStore
-from fastinet.storage.store import open_store
 
 URL = "objects://bucket/imagenet"
 
@@ -28,7 +28,7 @@ CHILD = """
 import os, signal, sys
 import object_store
 from fastinet import cli, progress
-from fastinet.conversion import task
+from fastinet.conversion import write_shard
 at = int(sys.argv.pop(1))
 events = 0
 def strikes(function):
@@ -39,7 +39,7 @@ def strikes(function):
             os.kill(os.getpid(), signal.SIGKILL)
         return function(*args, **options)
     return wrapped
-task._CHUNK = 1
+write_shard._CHUNK = 1
 progress.Meter.advance = strikes(progress.Meter.advance)
 for name in ("cat_file", "pipe_file", "put_file", "rm_file"):
     setattr(object_store.ObjectStore, name, strikes(getattr(object_store.ObjectStore, name)))
@@ -167,7 +167,7 @@ def test_kill_9_at_any_moment_is_made_good_by_the_same_command(
 
 def test_what_an_earlier_run_left_is_replaced_only_on_request(source: Path, local: dict[str, bytes]) -> None:
     convert(source, URL, shard_size="3")
-    with pytest.raises(errors.ArgumentError, match=f"{URL}: holds a dataset .* choose another place"):
+    with pytest.raises(errors.ArgumentError, match=f"{URL}: contains a dataset .* choose another place"):
         convert(source, URL, shard_size="2")
     convert(source, URL, shard_size="2", overwrite=True)
     assert stored() == local
@@ -255,7 +255,7 @@ def test_a_full_scratch_disk_is_an_error_that_names_the_file(
     ("url", "kind", "message"),
     [
         ("gopher://x/y", errors.ArgumentError, "gopher://x/y: Protocol not known: gopher"),
-        ("s3://", errors.ArgumentError, "names no place in the store"),
+        ("s3://", errors.ArgumentError, "does not name a place in the store"),
         ("simplecache::s3://x/y", errors.ArgumentError, "chained URLs are not supported"),
         ("objects://bucket/run[1]", errors.ArgumentError, r"must not contain any of \* \? \[ \]"),
     ],

@@ -122,7 +122,7 @@ def damaged(name: str, folder: Path) -> tuple[type[Exception], str]:
     packed = gzip.compress(data)
     cases: dict[str, tuple[bytes, type[Exception], str]] = {
         "cut": (data[:2000], errors.TruncatedError, "x.tar: archive ends inside a member"),
-        "cut gz": (packed[:-300], errors.TruncatedError, "x.tar.*cut short"),
+        "cut gz": (packed[:-300], errors.TruncatedError, "x.tar.*damaged or incomplete"),
         "changed gz": (packed[:-5] + b"\0" + packed[-4:], errors.FormatError, "x.tar.*CRC check failed"),
         "header": (data[:3] + b"?" + data[4:], errors.FormatError, "tar header is damaged"),
         "label": (

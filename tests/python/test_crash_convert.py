@@ -13,7 +13,7 @@ from folders import small_jpeg, snapshot, write_tree
 from fastinet import errors
 from fastinet.conversion import convert
 from fastinet.conversion.workspace import Workspace
-from fastinet.storage.store import open_store
+from fastinet.storage.open import open_store
 
 # Runs `fastinet convert`, and sends itself a signal at the n-th event: a record written, a shard about to be
 # begun, a note, report, manifest or settings about to be written, the journal about to be removed. Prints the
@@ -22,7 +22,7 @@ CHILD = """
 import os, signal, sys
 from fastinet import cli
 from fastinet import progress
-from fastinet.conversion import task, workspace
+from fastinet.conversion import workspace, write_shard
 from fastinet.storage.local import LocalStore
 at, number = int(sys.argv.pop(1)), signal.Signals[sys.argv.pop(1)]
 events = 0
@@ -34,7 +34,7 @@ def strikes(function):
             os.kill(os.getpid(), number)
         return function(*args, **options)
     return wrapped
-task._CHUNK = 1
+write_shard._CHUNK = 1
 LocalStore.write = strikes(LocalStore.write)
 LocalStore.prepare = strikes(LocalStore.prepare)
 LocalStore.check = strikes(LocalStore.check)

@@ -22,7 +22,8 @@ import fastinet
 from fastinet import Dataset, _core, convert, errors, export, inspect
 from fastinet.conversion.index import index
 from fastinet.format import columns
-from fastinet.storage.files import parse_json, read_bytes, read_json
+from fastinet.format.json_files import parse_json, read_json
+from fastinet.storage.files import read_bytes
 
 FILES = ("dataset.json", "columns.json", "names.json", "report.json")
 HUGE = (0, -1, 1, 2**31, 2**63, 2**64, -(2**63), 10**300, 1e300, 0.5, True, None, "", "x" * 5000)
@@ -164,7 +165,7 @@ BAD_TEXTS = {
     "deep objects": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
     "a huge number": (b"9" * 10_000, "not JSON: "),
     "an infinite number": (b"[1e999]", "not JSON: the number 1e999 is too large"),
-    "NaN": (b"[NaN]", "not JSON: NaN is no number"),
+    "NaN": (b"[NaN]", "not JSON: NaN is not a number"),
     "Latin-1": (b'["\xe9"]', "not JSON: 'utf-8' codec can't decode byte 0xe9"),
     "half a surrogate pair": (b'["\\ud83d"]', "not JSON: 'utf-8' codec can't encode"),
     "UTF-16": ("[1]".encode("utf-16"), "not JSON: "),

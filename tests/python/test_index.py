@@ -182,12 +182,14 @@ def test_the_same_tars_give_the_same_bytes(tmp_path: Path, jpeg: bytes) -> None:
 def test_files_of_others_are_never_replaced(tmp_path: Path, jpeg: bytes) -> None:
     write_tar(tmp_path / "x.tar", [("a.jpg", jpeg)])
     (tmp_path / "x.idx").write_text("v1.2 1\n")
-    with pytest.raises(errors.ArgumentError, match=r"x\.idx: exists and is no sidecar of fastinet"):
+    with pytest.raises(errors.ArgumentError, match=r"x\.idx: exists and is not a sidecar of fastinet"):
         index(tmp_path)
     assert (tmp_path / "x.idx").read_text() == "v1.2 1\n"
     (tmp_path / "x.idx").unlink()
     (tmp_path / "dataset.json").write_text("{}")
-    with pytest.raises(errors.ArgumentError, match=r"dataset\.json: exists and is no manifest of fastinet"):
+    with pytest.raises(
+        errors.ArgumentError, match=r"dataset\.json: exists and is not a manifest of fastinet"
+    ):
         index(tmp_path)
     assert (tmp_path / "dataset.json").read_text() == "{}"
 

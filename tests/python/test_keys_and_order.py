@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from fastinet import errors
 from fastinet.conversion import sorting
 from fastinet.format import keys
 from fastinet.format.keys import KeyMaker
@@ -28,20 +29,36 @@ def test_keys_stay_unique_even_where_all_hashes_are_few(monkeypatch: pytest.Monk
     assert all(key == str(i) or key.startswith(f"{i}~") for i, key in enumerate(made))
 
 
-@pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 950])
+@pytest.mark.parametrize("number", [0, 1, 99, 100, 101, 20_000])
 def test_sorting_on_disk_gives_the_order_of_sorting_in_memory(
     number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setattr(sorting, "_RUN", 100)
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
+    monkeypatch.setattr(sorting, "_CACHE_KIB", 64)
     generator = random.Random(number)
-    items = [(bytes([generator.randrange(40)]), i) for i in range(number)]
+    items = [(bytes([generator.randrange(40)]), (i, "x" * 100)) for i in range(number)]
     assert list(sorting.sorted_on_disk(iter(items))) == sorted(items, key=lambda item: item[0])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_scratch_disk_is_told_by_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    monkeypatch.setattr(sorting, "_RUN", 1)
-    with pytest.raises(errors.ShardIOError, match="missing"):
-        list(sorting.sorted_on_disk([(b"a", 1), (b"b", 2)]))
+# Sorts 20 MB of items while no file may grow beyond 1 MB.
+FULL_DISK = """
+import resource
+from fastinet import errors
+from fastinet.conversion import sorting
+sorting._CACHE_KIB = 64
+resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+try:
+    list(sorting.sorted_on_disk((bytes([i % 40]), "x" * 1000) for i in range(20_000)))
+except errors.ShardIOError as error:
+    print(error)
+"""
+
+
+def test_an_error_of_the_disk_that_sorting_uses_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SQLITE_TMPDIR", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"{tmp_path}: cannot sort the records on disk: ")
+    assert list(tmp_path.iterdir()) == []

@@ -291,7 +291,7 @@ def test_values_survive_an_interruption(tmp_path: Path, monkeypatch: pytest.Monk
     source = csv_of(tmp_path / "src", ["0.5", "1 5", "", "3.5"])
     options: dict[str, Any] = {"labels_as": "scores", "shard_size": "1", "workers": 1}
     convert(source, tmp_path / "whole", **options)
-    from fastinet.conversion import run
+    from fastinet.conversion import conversion_job
 
     for place in ("files_of", "manifest.encode"):
         with monkeypatch.context() as patch:
@@ -299,7 +299,7 @@ def test_values_survive_an_interruption(tmp_path: Path, monkeypatch: pytest.Monk
             def stop(*_: object) -> None:
                 raise StoppedError
 
-            patch.setattr(f"{run.__name__}.{place}", stop)
+            patch.setattr(f"{conversion_job.__name__}.{place}", stop)
             with pytest.raises(StoppedError):
                 convert(source, tmp_path / "dst", **options)
         assert not (tmp_path / "dst/train/dataset.json").exists()

@@ -10,9 +10,10 @@ from folders import small_jpeg, snapshot, write_tree
 
 from fastinet import errors
 from fastinet.conversion import ImageFolder, convert
-from fastinet.conversion.plan import ShardLimits, cut
-from fastinet.conversion.task import ShardTask, WriteSettings, execute
-from fastinet.storage.store import open_store
+from fastinet.conversion.shard_plan import ShardLimits, cut
+from fastinet.conversion.shard_task import ShardTask, WriteSettings
+from fastinet.conversion.write_shard import write_shard
+from fastinet.storage.open import open_store
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_attempts_at_one_shard_at_the_same_time_all_end_well_with_the_same_bytes
 
         def attempt() -> None:
             barrier.wait()
-            results.append(execute(task, ignore, lambda: False))
+            results.append(write_shard(task, ignore, lambda: False))
 
         threads = [threading.Thread(target=attempt) for _ in range(4)]
         for thread in threads:
@@ -64,7 +65,7 @@ def test_a_task_of_a_run_that_was_given_up_cannot_replace_a_newer_shard(tmp_path
         store.prepare(new, "train")
         with store.staged(new, ["train/a.tar"]) as (path,):
             Path(path).write_bytes(b"new")
-        with pytest.raises(errors.StateError, match="another run has taken over here"):
+        with pytest.raises(errors.StateError, match="another run has taken over this place"):
             late.__exit__(None, None, None)
         with pytest.raises(errors.StateError, match="another run"), store.staged(old, ["train/a.tar"]):
             pytest.fail("is refused at once")
@@ -101,7 +102,7 @@ def test_of_an_attempt_that_fails_nothing_remains_and_errors_tell_the_final_name
 
 def test_a_machine_without_the_destination_says_so(tmp_path: Path) -> None:
     store = open_store(tmp_path / "dst")
-    expected = r"dst: not there on \S+: every machine that takes part must see the destination"
+    expected = r"dst: not found on \S+: every machine that takes part must see the destination"
     with pytest.raises(errors.MissingFileError, match=expected), store.staged("0123", ["train/a.tar"]):
         pytest.fail("is refused at once")
     assert not (tmp_path / "dst").exists()

@@ -21,8 +21,8 @@ from gated import GatedSource, object_store
 
 from fastinet import errors
 from fastinet.conversion import Extent, Sample, Survey, convert
-from fastinet.conversion.engines.local import open_engine
 from fastinet.conversion.engines.ray import RayEngine, _work
+from fastinet.conversion.engines.select import open_engine
 from fastinet.format.manifest import ClassInfo
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: conversion on a cluster is unproven here")
@@ -204,7 +204,7 @@ def test_a_node_that_does_not_see_the_source_takes_no_image_for_a_bad_one(
             yield Sample("a", Extent("/elsewhere/a.jpg"), 0, 100, "a.jpg", stamp=1)
 
     expected = (
-        r"/elsewhere/a.jpg: not there on \S+: every machine .* the source under the same path, on a shared"
+        r"/elsewhere/a.jpg: not found on \S+: every machine .* the source under the same path, on a shared"
     )
     with pytest.raises(errors.MissingFileError, match=expected):
         convert(Elsewhere(), tmp_path / "dst", on_bad="skip", engine=engine)

@@ -1,1 +1,1 @@
-"""Who carries out the tasks of a conversion: this machine, or a Ray cluster."""
+"""Engines run the tasks of a conversion: on this machine, or on a Ray cluster."""

@@ -1,8 +1,8 @@
 """Shard tasks on the nodes of a Ray cluster.
 
-Every node reads the source and writes the destination itself: both lie on a file system that all of them see
-under the same paths, or the destination in an object store. Payloads of a source that can only be read from
-front to back travel with their task.
+Every node reads the source and writes the destination itself. Both must be on a file system that all nodes
+see under the same paths; the destination can also be an object store. The payloads of a source that can only
+be read from front to back are sent with their task.
 """
 
 from __future__ import annotations
@@ -13,34 +13,35 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from fastinet.conversion.engines.local import MAX_HELD, held_bytes
-from fastinet.conversion.task import ShardResult, ShardTask, execute
+from fastinet.conversion.engines.base import MAX_PAYLOAD_BYTES, payload_bytes
+from fastinet.conversion.shard_task import ShardResult, ShardTask
+from fastinet.conversion.write_shard import write_shard
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError, StateError, UnsupportedError
 from fastinet.version import __version__
 
 __all__ = ["RayEngine"]
 
-_PER_CPU = 2  # tasks in flight: one at work, one that waits
-_LOOK_EVERY = 1.0  # seconds between two looks at Ctrl-C and at the cluster's size
-_ANSWER_WITHIN = 20.0  # seconds
-_CANCEL_WITHIN = 10.0  # seconds for tasks to clean up, before their processes are ended
+_PER_CPU = 2  # tasks in flight: one running, one waiting
+_POLL_SECONDS = 1.0  # interval of the checks for Ctrl-C and for the size of the cluster
+_CONNECT_SECONDS = 20.0
+_CANCEL_SECONDS = 10.0  # time for tasks to clean up before their processes are killed
 
 
 class RayEngine:
-    """One task a CPU of the cluster. See :class:`fastinet.conversion.engines.local.Engine`.
+    """Runs one task per CPU of the cluster. See :class:`fastinet.conversion.engines.base.Engine`.
 
-    Tasks that are lost because a node or a process died are repeated; errors of the conversion are not. Of a
-    task that runs twice at once, because a node that was given up comes back, both write the same bytes, each
-    under a name of its own until it is complete. Progress is told shard by shard.
+    A task that is lost because a node or a process died is repeated; errors of the conversion are not. If a
+    node returns after it was considered lost, a task can run twice at the same time: both runs write the same
+    bytes, each under its own name until it is complete. Progress is reported once per shard.
 
     Args:
         address: of the cluster, as ``ray.init`` takes it; None: ``RAY_ADDRESS``, else the cluster that runs
-            on this machine, else a new one of this machine alone. Where Ray is connected, that is used.
-        workers: tasks at work at a time; None: as many as there are CPUs in the cluster, which may grow.
-        max_retries: how often a lost task is repeated; -1: for ever.
+            on this machine, else a new cluster of this machine alone. An existing connection is reused.
+        workers: number of tasks that run at the same time; None: the CPUs of the cluster, which may grow.
+        max_retries: how often a lost task is repeated; -1: without limit.
 
     Raises:
-        ArgumentError: an argument out of range.
+        ArgumentError: an argument is out of range.
         UnsupportedError: Ray is not installed.
         StateError: nothing answers at the address.
     """
@@ -61,12 +62,12 @@ class RayEngine:
     def run(
         self, tasks: Iterable[ShardTask], advance: Callable[[int, int], None]
     ) -> Iterator[tuple[ShardTask, ShardResult]]:
-        """See :class:`fastinet.conversion.engines.local.Engine`.
+        """See :class:`fastinet.conversion.engines.base.Engine`.
 
         Raises:
-            StateError: no cluster there; or a task was lost more than `max_retries` times.
+            StateError: the cluster cannot be reached, or a task was lost more than `max_retries` times.
             MissingFileError: a node does not see the source or the destination.
-            UnsupportedError: a node lacks fastinet, or has another version.
+            UnsupportedError: a node lacks fastinet, or has another version of it.
         """
         ray = _ray()
         self._connect(ray)
@@ -77,7 +78,7 @@ class RayEngine:
         try:
             for task in tasks:
                 running[work.remote(__version__, task)] = task
-                while len(running) >= self._most(ray) or held_bytes(running.values()) > MAX_HELD:
+                while len(running) >= self._most(ray) or payload_bytes(running.values()) > MAX_PAYLOAD_BYTES:
                     yield from self._finished(ray, running, advance)
             while running:
                 yield from self._finished(ray, running, advance)
@@ -95,14 +96,14 @@ class RayEngine:
             raise StateError(f"cannot connect to {where}: {_first_line(e)}") from e
 
     def _most(self, ray: Any) -> int:
-        """Tasks in flight: so many that no CPU waits, and no more."""
+        """Returns how many tasks may be in flight: just enough that no CPU waits."""
         return self.workers or max(1, _PER_CPU * int(ray.cluster_resources().get("CPU", 1)))
 
     def _finished(
         self, ray: Any, running: dict[Any, ShardTask], advance: Callable[[int, int], None]
     ) -> Iterator[tuple[ShardTask, ShardResult]]:
-        """Those that are done within ``_LOOK_EVERY``."""
-        done, _ = ray.wait(list(running), timeout=_LOOK_EVERY)
+        """Yields the tasks that finish within ``_POLL_SECONDS``."""
+        done, _ = ray.wait(list(running), timeout=_POLL_SECONDS)
         for ref in done:
             task = running.pop(ref)
             outcome = self._outcome(ray, ref, task)
@@ -121,7 +122,7 @@ class RayEngine:
             raise (e.cause if isinstance(e.cause, Exception) else e) from e
         except ray.exceptions.RayError as e:
             raise StateError(
-                f"{task.store.place(task.files[0])}: given up: its Ray task was lost and repeated "
+                f"{task.store.place(task.files[0])}: abandoned: its Ray task was lost and repeated "
                 f"{self.max_retries} times: {_first_line(e)}",
                 path=task.store.place(task.files[0]),
             ) from e
@@ -138,18 +139,18 @@ def _ray() -> Any:
 
 
 def _require_answer(address: str) -> None:
-    """Ray itself tries for minutes to reach a cluster that is not there."""
+    """Raises StateError if nothing answers at the address: Ray itself would try for minutes."""
     match = re.fullmatch(r"(?:ray://)?(.+):(\d+)", address)
     if match is None:
         return
     try:
-        socket.create_connection((match[1].strip("[]"), int(match[2])), _ANSWER_WITHIN).close()
+        socket.create_connection((match[1].strip("[]"), int(match[2])), _CONNECT_SECONDS).close()
     except (OSError, OverflowError) as e:
         raise StateError(f"no Ray cluster answers at {address}: {e}") from None
 
 
 def _work(version: str, task: ShardTask) -> ShardResult | FastinetError:
-    """Runs on a node. Our errors come back as values: as they are, and never repeated by Ray."""
+    """Runs on a node. Returns errors of fastinet as values, so that Ray neither wraps nor repeats them."""
     try:
         if version != __version__:
             raise UnsupportedError(
@@ -159,15 +160,15 @@ def _work(version: str, task: ShardTask) -> ShardResult | FastinetError:
                 found=__version__,
             )
         _require_sources(task)
-        return execute(task, lambda records, size: None, lambda: False)
+        return write_shard(task, lambda records, size: None, lambda: False)
     except FastinetError as error:
         return error
 
 
 def _require_sources(task: ShardTask) -> None:
-    """One file of each folder is there, if it was for the process that listed it.
+    """Raises MissingFileError if a folder from which the driver listed files has none of them on this node.
 
-    A node without the source must not take its images for bad ones, which a policy might leave out.
+    A node without the source must not report its images as bad files, which the policy might leave out.
     """
     seen = set()
     for sample in task.plan.samples:
@@ -180,19 +181,19 @@ def _require_sources(task: ShardTask) -> None:
         seen.add(folder)
         if not os.path.lexists(path):
             raise MissingFileError(
-                f"{path}: not there on {socket.gethostname()}: every machine that takes part must see the "
+                f"{path}: not found on {socket.gethostname()}: every machine that takes part must see the "
                 "source under the same path, on a shared file system",
                 path=path,
             )
 
 
 def _cancel(ray: Any, refs: list[Any]) -> None:
-    """Interrupts the tasks, and gives them time to clean up."""
+    """Cancels the tasks, and gives them time to clean up."""
     if not refs:
         return
     for ref in refs:
         ray.cancel(ref)
-    _, left = ray.wait(refs, num_returns=len(refs), timeout=_CANCEL_WITHIN)
+    _, left = ray.wait(refs, num_returns=len(refs), timeout=_CANCEL_SECONDS)
     for ref in left:
         ray.cancel(ref, force=True)
 

@@ -13,11 +13,13 @@ from typing import NamedTuple, TextIO
 from fastinet.conversion.sources.base import Sample, Survey
 from fastinet.conversion.sources.files import file_sample, wrong_line
 from fastinet.conversion.sources.folder_tree import SPLITS
-from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
-from fastinet.format.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
+from fastinet.errors import ArgumentError, FormatError, MissingFileError
+from fastinet.format.fields import DEFAULT, Fields, class_of, no_label, wrong_label
 from fastinet.format.file_kinds import EXTENSIONS
 from fastinet.format.keys import KeyMaker, inside
+from fastinet.format.limits import MAX_CLASSES
 from fastinet.format.manifest import ClassInfo
+from fastinet.storage.files import unreadable
 
 __all__ = ["CsvList"]
 
@@ -164,9 +166,7 @@ class CsvList:
             with self._path.open(encoding="utf-8-sig", newline="") as file:
                 line = file.readline()
         except OSError as e:
-            raise ShardIOError(
-                f"{self._path}: cannot read: {e.strerror}", path=self.location, errno=e.errno
-            ) from None
+            raise unreadable(self._path, e) from None
         except UnicodeDecodeError as e:
             raise FormatError(f"{self._path}: expected UTF-8 text, found {e}", path=self.location) from None
         delimiter = next((d for d in "\t,;" if d in line), _BLANKS)

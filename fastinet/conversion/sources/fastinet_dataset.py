@@ -14,6 +14,7 @@ from fastinet.dataset.stored import stored_records
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
 from fastinet.format import manifest
 from fastinet.format.boxset import BoxSet
+from fastinet.format.layout import split_folders
 
 __all__ = ["FastinetDataset"]
 
@@ -35,7 +36,7 @@ class FastinetDataset:
     def __init__(self, path: str | os.PathLike[str], split: str | None = None) -> None:
         root = Path(os.path.abspath(path))  # noqa: PTH100 - without following links
         self.location = str(root)
-        datasets = {dataset.split: dataset for dataset in map(Dataset, _folders(root))}
+        datasets = {dataset.split: dataset for dataset in map(Dataset, split_folders(root))}
         if not datasets:
             raise MissingFileError(
                 f"{root}: no {manifest.FILE_NAME} here or one folder below", path=self.location
@@ -61,7 +62,7 @@ class FastinetDataset:
     @staticmethod
     def recognises(path: Path) -> bool:
         """Whether a dataset lies there."""
-        return bool(_folders(path))
+        return bool(split_folders(path))
 
     def survey(self, split: str) -> Survey:
         """The number of records."""
@@ -79,10 +80,3 @@ class FastinetDataset:
                 yield Sample(record.key, Unreadable(error), record.label, 0, origin, stamp, annotation, boxes)
                 continue
             yield Sample(record.key, payload, record.label, size, origin, stamp, annotation, boxes)
-
-
-def _folders(root: Path) -> list[Path]:
-    """Of the splits: `root` itself, or those in it."""
-    if (root / manifest.FILE_NAME).is_file():
-        return [root]
-    return sorted(file.parent for file in root.glob(f"*/{manifest.FILE_NAME}")) if root.is_dir() else []

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from fastinet.conversion.sources.base import Sample
-from fastinet.errors import FormatError, MissingFileError, ShardIOError
+from fastinet.errors import FormatError, MissingFileError
 from fastinet.format.boxset import Box, BoxSet, clip_box
 from fastinet.format.file_kinds import is_image_name
 from fastinet.storage.extent import Extent
+from fastinet.storage.files import unreadable
 
 __all__ = [
     "boxes_of_rows",
@@ -18,7 +19,6 @@ __all__ = [
     "file_sample",
     "images_in",
     "lines_of",
-    "unreadable",
     "wrong_line",
 ]
 
@@ -46,12 +46,6 @@ def images_in(folder: Path) -> list[str]:
     return sorted(filter(is_image_name, names))
 
 
-def unreadable(folder: str | os.PathLike[str], error: OSError) -> ShardIOError:
-    """The error for a folder that cannot be listed."""
-    path = os.fspath(folder)
-    return ShardIOError(f"{path}: cannot read this folder: {error.strerror}", path=path, errno=error.errno)
-
-
 def existing_folder(root: str | os.PathLike[str], what: str) -> Path:
     """`root` as an absolute path.
 
@@ -77,7 +71,7 @@ def lines_of(path: Path) -> list[tuple[int, str]]:
     except FileNotFoundError:
         raise MissingFileError(f"{path}: is missing", path=str(path)) from None
     except OSError as e:
-        raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=str(path), errno=e.errno) from None
+        raise unreadable(path, e) from None
     except UnicodeDecodeError as e:
         raise FormatError(f"{path}: expected UTF-8 text, found {e}", path=str(path)) from None
     return [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]

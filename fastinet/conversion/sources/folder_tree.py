@@ -15,6 +15,7 @@ from typing import NamedTuple
 from fastinet.conversion.sources.class_order import resolved
 from fastinet.conversion.sources.folders import Folder, holds_image, look
 from fastinet.errors import ArgumentError
+from fastinet.imagenet.names import WNID
 
 __all__ = ["SPLITS", "FolderTree", "SplitFolder", "read_tree", "refuse_splits_within", "split_name"]
 
@@ -23,7 +24,6 @@ SPLITS = ("train", "val", "validation", "valid", "test")
 
 _SYNONYMS = {"training": "train", "testing": "test"}
 _SOUNDS = frozenset((*SPLITS, *_SYNONYMS, "trainval"))
-_WNID = re.compile(r"n\d{8}")
 _LIST = "list the classes with --class-order FILE (class_order=)"
 
 _LEFT = "folders left alone"
@@ -121,7 +121,7 @@ def refuse_splits_within(root: str, folders: Iterable[Folder]) -> None:
             place = "/".join((root, *parts[:at]))
             if at < len(parts) - 1 and _sounds(part):
                 raise _no_class(place if at else f"{root}/{part}", f"{place}/{part} is a split by its name")
-            if at and _WNID.fullmatch(part) and not _WNID.fullmatch(parts[0]):
+            if at and WNID.fullmatch(part) and not WNID.fullmatch(parts[0]):
                 raise _no_class(place, f"{place}/{part} is a synset")
         if len(parts) > 1 and split_name(parts[-1]):
             names = flat.setdefault(place, set())

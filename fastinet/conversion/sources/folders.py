@@ -6,9 +6,9 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fastinet.conversion.sources.files import unreadable
 from fastinet.errors import ArgumentError
 from fastinet.format.file_kinds import is_image_name, is_noise
+from fastinet.storage.files import unreadable
 
 __all__ = ["Folder", "holds_image", "look", "walk"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,15 +13,23 @@ from fastinet.conversion.sources.base import Sample, Source, Survey
 from fastinet.conversion.sources.folders import holds_image, look
 from fastinet.conversion.sources.imagefolder import ImageFolder
 from fastinet.conversion.sources.synset_stream import SynsetStream
-from fastinet.conversion.sources.synset_tars import SynsetTar, loose_tars, nested_tars, samples_of, survey_of
-from fastinet.errors import ArgumentError, FormatError, MissingFileError
+from fastinet.conversion.sources.synset_tars import (
+    SYNSET_TAR,
+    SynsetTar,
+    loose_tars,
+    nested_tars,
+    samples_of,
+    survey_of,
+)
+from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
 from fastinet.format.file_kinds import describe_ignored
 from fastinet.format.manifest import ClassInfo, refuse_repeated
+from fastinet.imagenet.names import WNID
+from fastinet.storage.tar_stream import is_gzip, stream_tar
 
 __all__ = ["ImageNet21K", "read_class_list"]
 
 _WHOLE = re.compile(r"(fall11|winter21)_whole\.tar(\.gz)?")
-_WNID = re.compile(r"n\d{8}")
 
 
 class ImageNet21K:
@@ -64,7 +72,7 @@ class ImageNet21K:
         self._tars: list[SynsetTar] = []
         self._stream: SynsetStream | None = None
         self._tree: Source | None = None
-        if self._whole is not None and _is_gzip(self._whole):
+        if self._whole is not None and is_gzip(self._whole):
             self._stream = SynsetStream(self._whole, classes)
             names: Iterable[str] = self._stream.classes
         elif self._whole is not None:
@@ -77,7 +85,7 @@ class ImageNet21K:
             if not self._tars:
                 self._tree = ImageFolder(path, split)
                 self.splits = tuple(self._tree.splits)
-                names = (c.name for c in self._tree.classes if _WNID.fullmatch(c.name))
+                names = (c.name for c in self._tree.classes if WNID.fullmatch(c.name))
         there = sorted(names)
         if not there or (classes is not None and not set(there) & set(classes)):
             raise ArgumentError(
@@ -97,7 +105,7 @@ class ImageNet21K:
         """Whether the whole tar, or tars of synsets, are at `path` or in it; trees are ImageFolders."""
         if _whole_archive(path) is not None:
             return True
-        return path.is_dir() and any(_WNID.fullmatch(p.stem) for p in path.glob("n*.tar"))
+        return path.is_dir() and any(WNID.fullmatch(p.stem) for p in path.glob("n*.tar"))
 
     def survey(self, split: str) -> Survey:
         """Counts the images by the headers; a compressed tar with a class list is not counted."""
@@ -185,17 +193,9 @@ def _whole_archive(path: Path) -> Path | None:
 
 
 def _begins_with_synset(path: Path) -> bool:
-    """Whether a file is a tar of synsets' tars, whatever its name."""
-    try:
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.isfile():
-                    return re.fullmatch(r"(.*/)?n\d{8}\.tar", member.name) is not None
-    except (tarfile.TarError, OSError, EOFError):
-        pass
+    """Returns whether a file is a tar of synsets' tars, whatever its name."""
+    with contextlib.suppress(FormatError, ShardIOError):
+        for member in stream_tar(path):
+            if member.info.isfile():
+                return SYNSET_TAR.fullmatch(member.info.name.rpartition("/")[2]) is not None
     return False
-
-
-def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"\x1f\x8b"

@@ -17,11 +17,13 @@ from fastinet.conversion.sources.files import (
     wrong_line,
 )
 from fastinet.conversion.sources.folders import look
-from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
-from fastinet.format.boxset import BoxSet, parse_voc
+from fastinet.conversion.sources.voc import parse_voc
+from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.format.boxset import BoxSet
 from fastinet.format.keys import KeyMaker, same_but_for_case
 from fastinet.format.manifest import ClassInfo
 from fastinet.imagenet.wordnet import split_words
+from fastinet.storage.files import unreadable
 
 __all__ = ["Kaggle"]
 
@@ -189,7 +191,7 @@ class Kaggle:
         except FileNotFoundError:
             return None
         except OSError as e:
-            raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
+            raise unreadable(path, e) from None
 
 
 def _base(path: Path) -> Path | None:

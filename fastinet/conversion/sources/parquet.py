@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 
 from fastinet.conversion.sources.base import Sample, Survey
 from fastinet.conversion.sources.split_files import choose_split, find_files
-from fastinet.errors import FormatError, MissingFileError, ShardIOError, UnsupportedError
+from fastinet.errors import FormatError, MissingFileError, UnsupportedError
 from fastinet.format.boxset import BoxSet, boxes_of_json
-from fastinet.format.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
+from fastinet.format.fields import DEFAULT, Fields, class_of, no_label, wrong_label
 from fastinet.format.keys import KeyMaker, inside
+from fastinet.format.limits import MAX_CLASSES
 from fastinet.format.manifest import ClassInfo
+from fastinet.storage.files import unreadable
 
 __all__ = ["Parquet"]
 
@@ -340,7 +342,7 @@ def _damage(path: str, group: int | None = None) -> Iterator[None]:
         yield
     except OSError as e:  # also ArrowIOError, which has no errno where the data are wrong
         if e.errno:
-            raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
+            raise unreadable(path, e) from None
         raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
     except (pa.ArrowException, UnicodeDecodeError) as e:
         raise FormatError(f"{where}: damaged: {' '.join(str(e).split())}", path=path) from None
@@ -363,5 +365,5 @@ def _open(path: str) -> Any:
         raise MissingFileError(f"{path}: file is missing", path=path) from None
     except (pa.ArrowException, OSError) as e:
         if isinstance(e, OSError) and e.errno:
-            raise ShardIOError(f"{path}: cannot read: {e.strerror}", path=path, errno=e.errno) from None
+            raise unreadable(path, e) from None
         raise FormatError(f"{path}: not a Parquet file: {e}", path=path) from None

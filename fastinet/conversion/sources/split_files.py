@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from fastinet.conversion.sources.folder_tree import SPLITS
-from fastinet.errors import ArgumentError, MissingFileError, ShardIOError
+from fastinet.errors import ArgumentError, MissingFileError
+from fastinet.storage.files import unreadable
 
 __all__ = ["choose_split", "find_files", "split_of"]
 
@@ -111,7 +112,5 @@ def _in(folder: Path, matches: Callable[[str], bool]) -> list[Path]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as e:
-        raise ShardIOError(
-            f"{folder}: cannot read this folder: {e.strerror}", path=str(folder), errno=e.errno
-        ) from None
+        raise unreadable(folder, e) from None
     return [folder / name for name in names if matches(name) and (folder / name).is_file()]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,9 +9,10 @@ from typing import NamedTuple
 
 from fastinet.conversion.sources.base import Sample, Streamed, Survey
 from fastinet.conversion.sources.synset_tars import SYNSET_TAR
-from fastinet.errors import FormatError, ShardIOError
+from fastinet.errors import FormatError
 from fastinet.format.file_kinds import describe_ignored, ignored_kind, is_image_name, is_noise
 from fastinet.format.keys import KeyMaker
+from fastinet.storage.tar_stream import stream_tar
 
 __all__ = ["SynsetStream"]
 
@@ -27,10 +25,10 @@ class _Image(NamedTuple):
 
 
 class SynsetStream:
-    """The images of such a tar, in its order. Memory: one image and what the caller holds of them.
+    """The images of such a tar, in its order. One image is in memory at a time.
 
     Attributes:
-        classes: WNIDs by label: those given, or else all there are, sorted; finding them takes a pass.
+        classes: WNIDs by label: those given, or else all of them, sorted, which takes one more pass.
     """
 
     def __init__(self, path: Path, classes: Sequence[str] | None = None) -> None:
@@ -47,7 +45,7 @@ class SynsetStream:
         )
 
     def survey(self) -> Survey:
-        """What the pass found that the classes came from; None records where there was none."""
+        """Returns the counts of the pass over all classes; without such a pass, the number is None."""
         if self._counts is None:
             return Survey(None)
         return Survey(
@@ -70,44 +68,25 @@ class SynsetStream:
                 )
 
     def _images(self, wanted: dict[str, int] | None, with_data: bool) -> Iterator[_Image]:
-        """The images of the wanted synsets, and one without name where a synset's tar begins."""
+        """Yields the images of the wanted synsets, and, where a synset's tar begins, one without a name."""
         seen: set[str] = set()
-        place = str(self._path)
-        try:
-            with gzip.open(self._path) as unpacked, tarfile.open(fileobj=unpacked, mode="r|") as outer:
-                for member in outer:
-                    match = SYNSET_TAR.fullmatch(member.name.rpartition("/")[2])
-                    outer.members.clear()  # type: ignore[attr-defined]
-                    if not match or not member.isfile() or is_noise(member.name):
-                        continue
-                    if wanted is not None and match[1] not in wanted:
-                        continue
-                    wnid = match[1]
-                    place = f"{self._path}/{wnid}.tar"
-                    if wnid in seen:
-                        raise FormatError(f"{self._path}: holds {wnid}.tar twice", path=str(self._path))
-                    seen.add(wnid)
-                    yield _Image(wnid, "", b"", 0)
-                    with tarfile.open(fileobj=outer.extractfile(member), mode="r|") as inner:
-                        yield from self._inner_images(inner, wnid, with_data)
-                    place = str(self._path)
-                while unpacked.read(1 << 20):  # the checksum of all that was read is behind the last block
-                    pass
-        except (tarfile.TarError, EOFError, zlib.error) as e:
-            raise FormatError(f"{place}: damaged or incomplete: {e}", path=place) from e
-        except OSError as e:
-            if e.errno is None:  # gzip.BadGzipFile
-                raise FormatError(f"{place}: damaged or incomplete: {e}", path=place) from e
-            raise ShardIOError(f"{place}: cannot read: {e.strerror}", path=place, errno=e.errno) from e
-
-    def _inner_images(self, inner: tarfile.TarFile, wnid: str, with_data: bool) -> Iterator[_Image]:
-        for member in inner:
-            inner.members.clear()  # type: ignore[attr-defined]
-            if member.isdir():
+        for member in stream_tar(self._path):
+            name = member.info.name
+            match = SYNSET_TAR.fullmatch(name.rpartition("/")[2])
+            if not match or not member.info.isfile() or is_noise(name):
                 continue
-            if not member.isfile() or not is_image_name(member.name):
-                self._ignored[ignored_kind(member.name)] += 1
+            wnid = match[1]
+            if wanted is not None and wnid not in wanted:
                 continue
-            name = member.name.rpartition("/")[2]
-            content = inner.extractfile(member) if with_data else None
-            yield _Image(wnid, name, content.read() if content else b"", member.size)
+            if wnid in seen:
+                raise FormatError(f"{self._path}: contains {wnid}.tar twice", path=str(self._path))
+            seen.add(wnid)
+            yield _Image(wnid, "", b"", 0)
+            for image in member.members():
+                if image.info.isdir():
+                    continue
+                if image.info.isfile() and is_image_name(image.info.name):
+                    data = image.read() if with_data else b""
+                    yield _Image(wnid, image.info.name.rpartition("/")[2], data, image.info.size)
+                else:
+                    self._ignored[ignored_kind(image.info.name)] += 1

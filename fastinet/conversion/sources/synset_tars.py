@@ -19,12 +19,13 @@ from fastinet.errors import FormatError
 from fastinet.format.file_kinds import describe_ignored, ignored_kind, is_image_name, is_noise
 from fastinet.format.keys import KeyMaker, same_but_for_case
 from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.names import WNID
 from fastinet.storage.extent import Extent
 
 __all__ = [
+    "SYNSET_TAR",
     "Listing",
     "SynsetTar",
-    "describe_ignored",
     "list_images",
     "loose_tars",
     "nested_tars",
@@ -32,7 +33,7 @@ __all__ = [
     "survey_of",
 ]
 
-SYNSET_TAR = re.compile(r"(n\d{8})\.tar")
+SYNSET_TAR = re.compile(rf"({WNID.pattern})\.tar")
 
 
 class SynsetTar(NamedTuple):

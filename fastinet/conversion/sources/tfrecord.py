@@ -26,6 +26,7 @@ from fastinet.errors import ArgumentError, FormatError, MissingFileError, Trunca
 from fastinet.format.boxset import Box, BoxSet, clip_box
 from fastinet.format.fields import DEFAULT, Fields
 from fastinet.format.keys import KeyMaker, inside
+from fastinet.format.limits import MAX_SIDE
 from fastinet.storage.extent import Extent
 
 __all__ = ["TFRecord"]
@@ -34,7 +35,6 @@ _NAME = re.compile(r".+\.tfrec(ords?)?(-\d+-of-\d+)?")
 _BARE_NAME = re.compile(r".+-\d+-of-\d+")  # the earlier scripts' files have no extension
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _INFO = "dataset_info.json"
-_MAX_SIDE = 1 << 24
 _EDGES = tuple(f"image/object/bbox/{edge}" for edge in ("xmin", "ymin", "xmax", "ymax"))
 _BOX_LABEL = "image/object/bbox/label"
 
@@ -193,7 +193,7 @@ class TFRecord:
             error = str(example.error("image/object/bbox", "lists of one length", str(sorted(counts))))
             return BoxSet(0, 0, (), (error,), error)
         width, height = (example.number(f"image/{side}") or 0 for side in ("width", "height"))
-        if not (0 < width <= _MAX_SIDE and 0 < height <= _MAX_SIDE):
+        if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
             try:
                 height, width = _core.image_size(np.frombuffer(image, np.uint8), False)
             except ValueError:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from fastinet.errors import FormatError, TruncatedError, UnsupportedError
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
 
 __all__ = [
     "RawRecord",

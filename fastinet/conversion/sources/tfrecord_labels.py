@@ -7,25 +7,22 @@ of these that disagree are an error, never a guess. Where the numbers alone are 
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
 from fastinet.conversion.sources.files import lines_of
 from fastinet.conversion.sources.tf_example import Example
 from fastinet.errors import ArgumentError, FormatError
+from fastinet.format.limits import MAX_CLASSES
 from fastinet.format.manifest import ClassInfo
+from fastinet.imagenet.names import WNID, WNID_PREFIX
 
 __all__ = ["Labels", "wnid_of_file"]
-
-_WNID = re.compile(r"n\d{8}")
-_FILE = re.compile(r"(?:.*/)?(n\d{8})_[^/]*")
-_MAX_CLASSES = 1 << 20
 
 
 def wnid_of_file(name: str) -> str | None:
     """The WNID of ``n01440764_10026.JPEG``; None for other names."""
-    match = _FILE.fullmatch(name)
+    match = WNID_PREFIX.match(name.rpartition("/")[2])
     return match[1] if match else None
 
 
@@ -71,8 +68,8 @@ class Labels:
         name = synset or wnid_of_file(file_name)
         if number is None or number < (0 if name else self._first):
             return
-        if number - self._first >= _MAX_CLASSES:
-            raise example.error("label", f"less than {_MAX_CLASSES}", str(number))
+        if number - self._first >= MAX_CLASSES:
+            raise example.error("label", f"less than {MAX_CLASSES}", str(number))
         self._seen.add(number)
         if name:
             self._agree(number, name, example)
@@ -139,7 +136,7 @@ class Labels:
         self._names = names
         numbers = sorted(names)
         by_label = [names[number] for number in numbers]
-        if all(map(_WNID.fullmatch, by_label)):
+        if all(map(WNID.fullmatch, by_label)):
             by_label.sort()
         self._by_name = {name: label for label, name in enumerate(by_label)}
         self.classes = tuple(map(ClassInfo, by_label))

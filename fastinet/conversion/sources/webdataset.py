@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from fastinet import _core
 from fastinet.conversion.sources.base import Sample, Streamed, Survey, Unreadable
 from fastinet.conversion.sources.files import lines_of
 from fastinet.conversion.sources.split_files import choose_split, find_files
 from fastinet.conversion.sources.synset_tars import SYNSET_TAR
-from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError, TruncatedError
+from fastinet.errors import ArgumentError, FormatError, MissingFileError, ShardIOError
 from fastinet.format.boxset import BoxSet
-from fastinet.format.fields import DEFAULT, MAX_CLASSES, Fields, class_of, no_label, wrong_label
+from fastinet.format.fields import DEFAULT, Fields, class_of, no_label, wrong_label
 from fastinet.format.file_kinds import describe_ignored
 from fastinet.format.keys import Distinct
+from fastinet.format.limits import MAX_CLASSES
 from fastinet.format.manifest import ClassInfo
 from fastinet.format.tar_records import (
     IMAGE_EXTENSIONS,
@@ -36,13 +35,13 @@ from fastinet.format.tar_records import (
     tar_order,
 )
 from fastinet.storage.extent import Extent
-from fastinet.storage.store import os_errors
+from fastinet.storage.files import os_errors
+from fastinet.storage.tar_stream import is_gzip, stream_tar
 
 __all__ = ["WebDataset"]
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz")
 _RECOGNISED = (*IMAGE_EXTENSIONS, "cls", "json", "txt")
-_GZIP = b"\x1f\x8b"
 _KINDS = {
     tarfile.DIRTYPE: "folder",
     tarfile.SYMTYPE: "symbolic link",
@@ -110,21 +109,20 @@ class WebDataset:
     def recognises(path: Path) -> bool:
         """Whether tars lie there, the first of which begins as WebDataset's do."""
         files = find_files(path, _is_tar)
+        if not files or any(SYNSET_TAR.fullmatch(file.name) for file in files):
+            return False
         try:
-            if not files or any(SYNSET_TAR.fullmatch(file.name) for file in files):
-                return False
-            with tarfile.open(files[0]) as tar:
-                names = (split_name(member.name) for member in tar if member.isfile())
-                _, field = next(filter(None, names), ("", ""))
-        except (tarfile.TarError, OSError, EOFError, zlib.error):
-            return bool(files) and path.is_dir()
+            names = (split_name(member.info.name) for member in stream_tar(files[0]) if member.info.isfile())
+            _, field = next(filter(None, names), ("", ""))
+        except (FormatError, ShardIOError):
+            return path.is_dir()
         return field.rpartition(".")[2] in _RECOGNISED
 
     def survey(self, split: str) -> Survey:
         """Counts by the members' headers; compressed tars are counted if they had to be looked through."""
         surveys = []
         for file in self._files[split]:
-            if file not in self._surveys and not _is_gzip(file):
+            if file not in self._surveys and not is_gzip(file):
                 self._surveys[file] = _look_through(file, self._fields)
             surveys.append(self._surveys.get(file, Survey(None)))
         counts = [survey.records for survey in surveys]
@@ -229,7 +227,7 @@ def _look_through(file: Path, fields: Fields, labels: _LabelsSeen | None = None)
 
 def _entries(file: Path, ignored: Counter[str], fields: Fields, with_images: bool) -> Iterator[_Entry]:
     """The records of a tar. `with_images`: read them too, where it can only be read from front to back."""
-    if _is_gzip(file):
+    if is_gzip(file):
         return _streamed(file, ignored, fields, with_images)
     return _placed(file, ignored, fields)
 
@@ -261,29 +259,18 @@ def _bad(file: Path, record: TarRecord[Any]) -> _Entry:
 
 
 def _members(file: Path, fields: Fields, with_images: bool) -> Iterator[tuple[str, bytes | str]]:
-    """Name and content of the members of a compressed tar; of images b"" unless asked for."""
-    place = str(file)
-    try:
-        with gzip.open(file) as unpacked:
-            with tarfile.open(fileobj=cast(IO[bytes], unpacked), mode="r|") as tar:
-                for member in tar:
-                    tar.members.clear()  # type: ignore[attr-defined]
-                    place = f"{file}: member {member.name}"
-                    if not member.isreg() or member.issparse():
-                        yield member.name, _KINDS.get(member.type, "sparse file")
-                        continue
-                    _, field = split_name(member.name) or ("", "")
-                    wanted = is_read(field, fields) or (with_images and is_image_field(field, fields))
-                    content = tar.extractfile(member) if wanted else None
-                    yield member.name, content.read() if content is not None else b""
-            while unpacked.read(1 << 20):  # gzip's checksum is behind the last block
-                pass
-    except EOFError as e:
-        raise TruncatedError(f"{place}: cut short: {e}", path=str(file)) from e
-    except (tarfile.TarError, zlib.error, gzip.BadGzipFile) as e:
-        raise FormatError(f"{place}: damaged or incomplete: {e}", path=str(file)) from e
-    except OSError as e:
-        raise ShardIOError(f"{file}: cannot read: {e.strerror or e}", path=str(file), errno=e.errno) from e
+    """Yields name and content of the members of a compressed tar, or kind instead of content if not a file.
+
+    The content is b"" if nobody needs it; images are needed `with_images`.
+    """
+    for member in stream_tar(file):
+        info = member.info
+        if not info.isreg() or info.issparse():
+            yield info.name, _KINDS.get(info.type, "sparse file")
+            continue
+        _, field = split_name(info.name) or ("", "")
+        wanted = is_read(field, fields) or (with_images and is_image_field(field, fields))
+        yield info.name, member.read() if wanted else b""
 
 
 def _annotation(entry: _Entry, tar: str) -> str:
@@ -320,8 +307,3 @@ def _class_names(root: Path, files: Mapping[str, Iterable[Path]]) -> list[str] |
 
 def _is_tar(name: str) -> bool:
     return name.lower().endswith(_SUFFIXES)
-
-
-def _is_gzip(path: Path) -> bool:
-    with os_errors(path), path.open("rb") as file:
-        return file.read(2) == _GZIP

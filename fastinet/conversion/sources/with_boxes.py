@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from fastinet.conversion.sources.base import OPTIONAL, Sample, Source, Survey
-from fastinet.errors import MissingFileError, ShardIOError
-from fastinet.format.boxset import BoxSet, parse_voc
+from fastinet.conversion.sources.voc import parse_voc
+from fastinet.errors import MissingFileError
+from fastinet.format.boxset import BoxSet
 from fastinet.format.manifest import ClassInfo
+from fastinet.storage.files import unreadable
 
 __all__ = ["WithBoxes"]
 
@@ -64,6 +66,5 @@ class WithBoxes:
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as e:
-                place = f"{self._folder}/{candidate}"
-                raise ShardIOError(f"{place}: cannot read: {e.strerror}", path=place, errno=e.errno) from None
+                raise unreadable(f"{self._folder}/{candidate}", e) from None
         return None

@@ -1,8 +1,8 @@
-"""Which record goes to which shard: settled by the source alone, before any work starts.
+"""Assigns records to shards. The source and the limits determine the plan; the workers do not.
 
-Shards are runs of consecutive samples, cut by size and count. The plan depends on nothing else, so any
-number of workers, in any order, on any machine, writes the same files; and it is made while it is carried
-out, so that it takes no memory worth naming.
+A shard is a run of consecutive samples, limited by size and count. Since the plan depends on nothing else,
+any number of workers, in any order, on any machine, writes the same files. Plans are made one at a time while
+they are carried out, so they take almost no memory.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "
 
 @dataclass(frozen=True)
 class ShardLimits:
-    """A shard ends before the record that would take it beyond either limit; it holds at least one.
+    """A shard ends before the record that would exceed either limit, and contains at least one record.
 
     The default, 1000 records or 256 MB, gives ImageNet-1k 1282 shards of about 110 MB: enough for hundreds
     of workers and ranks, few enough to list and open, and little to repeat after a crash.
@@ -35,7 +35,11 @@ class ShardLimits:
 
     @classmethod
     def parse(cls, text: str) -> ShardLimits:
-        """From "1000" (records) or "256MB", "1GiB" (bytes); the limit that is not given does not bind."""
+        """Parses "1000" (records) or "256MB", "1GiB" (bytes); the other quantity is then unlimited.
+
+        Raises:
+            ArgumentError: `text` is not such a size.
+        """
         match = re.fullmatch(r"(\d+)\s*(?:([KMG]I?)?B)?", text.strip().upper())
         if not match or int(match[1]) < 1:
             raise ArgumentError(f"a shard's size is a number of records or bytes: 1000, 256MB; not {text!r}")
@@ -55,9 +59,9 @@ class ShardPlan:
     """One shard of a split.
 
     Attributes:
-        number: its place among the split's shards, from 0.
-        samples: its records, in order.
-        digest: of what the samples are (keys, labels, sizes, annotations, boxes, values), wherever they lie.
+        number: of the shard within its split, from 0.
+        samples: the records, in order.
+        digest: of the samples' keys, labels, sizes, annotations, boxes and values, but not of their places.
     """
 
     number: int
@@ -66,33 +70,33 @@ class ShardPlan:
 
 
 def cut(samples: Iterable[Sample], limits: ShardLimits) -> Iterator[ShardPlan]:
-    """The shards of `samples`, lazily."""
-    number, total, held = 0, 0, list[Sample]()
+    """Yields the shards of `samples`."""
+    number, total, collected = 0, 0, list[Sample]()
     for sample in samples:
-        if held and (len(held) >= limits.records or total + sample.size > limits.bytes):
-            yield _plan(number, held)
-            number, total, held = number + 1, 0, []
-        held.append(sample)
+        if collected and (len(collected) >= limits.records or total + sample.size > limits.bytes):
+            yield _plan(number, collected)
+            number, total, collected = number + 1, 0, []
+        collected.append(sample)
         total += sample.size
-    if held:
-        yield _plan(number, held)
+    if collected:
+        yield _plan(number, collected)
 
 
 def shuffled(samples: Iterable[Sample], seed: int) -> Iterator[Sample]:
-    """The samples in the order of the keyed BLAKE2b hashes of their keys: the same on every machine.
+    """Yields the samples in the order of the keyed BLAKE2b hashes of their keys, the same on every machine.
 
-    Descriptions are sorted on disk, in ``$TMPDIR``: about 0.2 KB each there.
+    The samples' descriptions are sorted on disk in ``$TMPDIR``, where they take about 0.5 KB each.
 
     Raises:
         ArgumentError: the source can only be read from front to back.
-        ShardIOError: the scratch folder is full.
+        ShardIOError: the disk is full or cannot be written.
     """
     secret = seed.to_bytes(16, "little", signed=True)
 
     def rank(sample: Sample) -> bytes:
         if isinstance(sample.payload, Streamed):
             raise ArgumentError(
-                f"{sample.origin}: read from front to back, so its records cannot be shuffled; "
+                f"{sample.origin}: can only be read from front to back, so records cannot be shuffled; "
                 "decompress the archive first"
             )
         return hashlib.blake2b(sample.key.encode(), key=secret, digest_size=16).digest()
@@ -102,7 +106,10 @@ def shuffled(samples: Iterable[Sample], seed: int) -> Iterator[Sample]:
 
 
 def local_digest(plan: ShardPlan, settings: str) -> str:
-    """Of where the samples lie, when they changed, and what is done with them: equal, so are the bytes."""
+    """Returns a digest of the plan, of where the samples are and when they changed, and of `settings`.
+
+    If two digests are equal, so are the bytes written.
+    """
     digest = hashlib.blake2b(f"{plan.digest} {settings}".encode(), digest_size=16)
     for sample in plan.samples:
         place = sample.payload if isinstance(sample.payload, Extent) else ()

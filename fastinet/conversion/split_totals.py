@@ -1,4 +1,4 @@
-"""What the shards of a split add up to, in memory that does not grow with the records."""
+"""Adds up the results of a split's shards."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastinet.conversion.task import ShardResult
+from fastinet.conversion.shard_task import ShardResult
 from fastinet.format.layout import shard_name
 from fastinet.format.manifest import ShardInfo
 from fastinet.format.names import renamed
 from fastinet.format.report import SplitReport, most_examples
 
-__all__ = ["Tally", "digest_of_plans"]
+__all__ = ["SplitTotals", "digest_of_plans", "shard_info"]
 
 _RENAMED = "keys with a number, as another file has the same"
 _SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
 
 
-class Tally:
-    """Takes up results in any order.
+class SplitTotals:
+    """The totals of one split. Results can be added in any order.
 
-    Kept for each shard is its line in the manifest, about 1 KB or one byte a record, and beyond that only
-    what the reports list one by one: bad files, flaws of boxes, names that keys do not tell. The values of
-    ``labels_as`` are kept as they are.
+    Memory is about 1 KB per shard (one byte per record) for its entry in the manifest, plus whatever the
+    reports list individually: bad files, problems of boxes, file names that cannot be derived from keys. The
+    values of ``labels_as`` are stored unchanged.
     """
 
     def __init__(self, split: str) -> None:
@@ -42,17 +42,9 @@ class Tally:
         self.class_counts: Counter[int] = Counter()
 
     def add(self, number: int, result: ShardResult) -> None:
-        """The result of shard `number`."""
+        """Adds the result of shard `number`."""
         summary, name = result.summary, shard_name(self._split, number)
-        self._shards[number] = ShardInfo(
-            f"{name}.tar",
-            summary["records"],
-            summary["tar_bytes"],
-            summary["tar_xxh3"],
-            f"{name}.idx",
-            summary["index_bytes"],
-            summary["index_xxh3"],
-        )
+        self._shards[number] = shard_info(f"{name}.tar", f"{name}.idx", summary)
         self._plans[number] = result.plan
         names = result.names
         self._names[number] = (
@@ -68,24 +60,24 @@ class Tally:
         self._remarks.update(summary["remarks"])
         self.class_counts.update(dict(summary["labels"]))
         for kind, keys in summary["examples"].items():
-            held = self._examples.setdefault(kind, {})
-            held[number] = keys
-            if len(held) > most_examples(kind):
-                del held[max(held)]  # each has at least one key
+            by_shard = self._examples.setdefault(kind, {})
+            by_shard[number] = keys
+            if len(by_shard) > most_examples(kind):
+                del by_shard[max(by_shard)]  # each shard has at least one key
 
     @property
     def shards(self) -> tuple[ShardInfo, ...]:
-        """In the order of their numbers, which must all be there."""
+        """In the order of their numbers, of which none may be missing."""
         return tuple(self._shards[number] for number in range(len(self._shards)))
 
     @property
     def names(self) -> list[Mapping[str, Any]]:
-        """As ``names.json`` holds them."""
+        """The content of ``names.json``."""
         return [self._names[number] for number in range(len(self._shards))]
 
     @property
     def values(self) -> list[Any]:
-        """Of all records, with ``labels_as``; None where a record has none."""
+        """With ``labels_as``, the value of each record, or None for a record without one."""
         empty: tuple[Any, ...] = ()
         values: list[Any] = []
         for number, shard in enumerate(self.shards):
@@ -94,18 +86,18 @@ class Tally:
 
     @property
     def plan(self) -> str:
-        """Digest of every record of the split in its place."""
+        """Digest of every record of the split in its position."""
         return digest_of_plans([self._plans[number] for number in range(len(self._plans))])
 
     def report(self, notes: Mapping[str, Sequence[str]]) -> SplitReport:
-        """For the caller; `notes` are the source's."""
+        """Returns the report of the split. `notes` are added to its own."""
         notes = {**notes, _RENAMED: [text for names in self.names for text in renamed(names)]}
         return SplitReport(
             shards=len(self._shards),
             remarks=dict(sorted(self._remarks.items())),
             examples={
-                kind: [key for _, keys in sorted(held.items()) for key in keys][: most_examples(kind)]
-                for kind, held in sorted(self._examples.items())
+                kind: [key for _, keys in sorted(by_shard.items()) for key in keys][: most_examples(kind)]
+                for kind, by_shard in sorted(self._examples.items())
             },
             bad=[entry for _, entries in sorted(self._bad.items()) for entry in entries],
             notes={kind: list(texts) for kind, texts in notes.items() if texts},
@@ -115,5 +107,24 @@ class Tally:
 
 
 def digest_of_plans(plans: Sequence[str]) -> str:
-    """Of every record of a split in its place, from the digests of its shards' plans."""
+    """Returns a digest of every record of a split in its position, from the digests of its shards' plans."""
     return hashlib.blake2b(" ".join(plans).encode(), digest_size=16).hexdigest()
+
+
+def shard_info(path: str, index_path: str, report: Mapping[str, Any]) -> ShardInfo:
+    """Returns a shard's entry in the manifest.
+
+    Args:
+        path: of the tar, as the manifest names it.
+        index_path: of the sidecar, as the manifest names it.
+        report: what the core says about the shard.
+    """
+    return ShardInfo(
+        path,
+        report["records"],
+        report["tar_bytes"],
+        report["tar_xxh3"],
+        index_path,
+        report["index_bytes"],
+        report["index_xxh3"],
+    )
