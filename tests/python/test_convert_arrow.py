@@ -107,7 +107,5 @@ def test_damaged_missing_and_compressed_files_are_named(tmp_path: Path) -> None:
 def test_a_file_list_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "src", [0])
     (tmp_path / "src/state.json").write_text(json.dumps({"_data_files": [{"filename": "../x.arrow"}]}))
-    with pytest.raises(
-        errors.FormatError, match=r"expected names of files of this folder, found \.\./x"
-    ):
+    with pytest.raises(errors.FormatError, match=r"expected names of files of this folder, found \.\./x"):
         convert(tmp_path / "src", tmp_path / "dst")
