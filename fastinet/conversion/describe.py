@@ -36,7 +36,8 @@ def describe(source: Source, folder: str | os.PathLike[str] | None = None) -> De
 
     Args:
         source: what it says itself takes precedence.
-        folder: where the files are. None: search the source's folder and its parent, if all classes are WNIDs.
+        folder: where the files are. None: search the source's folder and its parent, if all classes are
+            WNIDs.
 
     Raises:
         MissingFileError: `folder` has none of the files.

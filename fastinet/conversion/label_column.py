@@ -1,7 +1,8 @@
 """The attached column that ``labels_as`` makes of the values in the place of labels.
 
-The note of a shard contains its records' values until the run is complete (``shard_task.py``), so an interrupted
-run loses none. The column is written before the manifest, so it exists as soon as the dataset does.
+The note of a shard contains its records' values until the run is complete (``shard_task.py``), so an
+interrupted run loses none. The column is written before the manifest, so it exists as soon as the dataset
+does.
 """
 
 from __future__ import annotations
