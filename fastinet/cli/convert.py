@@ -112,8 +112,8 @@ def convert(
     such folders, or without labels. It may be a folder with the archives of ILSVRC-2012 or ILSVRC-2010 and
     their devkit, with fall11_whole.tar, winter21_whole.tar.gz or one tar for each synset; or one of these
     archives. It may also be Kaggle's CLS-LOC, Tiny ImageNet, TFRecord files of TensorFlow, WebDataset tars,
-    Parquet files of Hugging Face, a list of paths and labels (CSV, or lines "name label"), or a dataset that
-    fastinet wrote. Archives are not unpacked.
+    Parquet files or a save_to_disk folder of Hugging Face, a list of paths and labels (CSV, or lines "name
+    label"), or a dataset that fastinet wrote. Archives are not unpacked.
 
     To resume an interrupted conversion, give the same command again. DST may be a URL: s3://bucket/imagenet.
     """

@@ -1,4 +1,4 @@
-"""Words, glosses and the hierarchy of a source's classes, from the metadata files that are at hand."""
+"""Finds words, glosses and the hierarchy of a source's classes in ImageNet's metadata files."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["Description", "describe"]
 
 @dataclass(frozen=True)
 class Description:
-    """What the manifest says of the classes.
+    """What the manifest says about the classes.
 
     Attributes:
         classes: by label.
         hierarchy: pairs (parent, child), from the classes up to the roots.
-        synsets: the hierarchy's nodes that are no classes.
-        digest: of the metadata files; empty: none were found.
+        synsets: the nodes of the hierarchy that are not classes.
+        digest: of the metadata files; empty if none were found.
     """
 
     classes: tuple[ClassInfo, ...]
@@ -32,12 +32,12 @@ class Description:
 
 
 def describe(source: Source, folder: str | os.PathLike[str] | None = None) -> Description:
-    """The source's classes with what the metadata files say of them.
+    """Returns the source's classes with what the metadata files say about them.
 
     Args:
-        source: what the source itself says holds.
-        folder: where the files are. None: in the source's folder or the one above it, looked for only if the
-            classes are named by WNID.
+        source: what it says itself takes precedence.
+        folder: where the files are. None: search the source's folder and its parent, if all classes are
+            WNIDs.
 
     Raises:
         MissingFileError: `folder` has none of the files.

@@ -1,7 +1,8 @@
-"""What ``labels_as`` keeps: the values that stand in the labels' place, as an attached column.
+"""The attached column that ``labels_as`` makes of the values in the place of labels.
 
-A shard's note holds its records' values until the run is complete (``task.py``), so an interrupted run loses
-none. The column is written before the manifest, whose shards it names: it is there as soon as the dataset is.
+The note of a shard contains its records' values until the run is complete (``shard_task.py``), so an
+interrupted run loses none. The column is written before the manifest, so it exists as soon as the dataset
+does.
 """
 
 from __future__ import annotations

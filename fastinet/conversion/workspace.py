@@ -1,14 +1,14 @@
-"""The journal of a conversion while it is at work in its destination, and what is ours to touch there.
+"""The journal of a conversion in its destination, and which files there belong to fastinet.
 
-``DST/.fastinet-convert/`` holds
+``DST/.fastinet-convert/`` contains
 
-- ``lock`` or ``run.json``: shows which run is at work (``local_store.py``, ``remote_store.py``);
+- ``lock`` or ``run.json``: which run is at work (``storage/local.py``, ``storage/remote.py``);
 - ``settings.json``: what is being converted and how, written before anything else;
 - ``remove.json``: with --overwrite, the files of the old dataset, while they are being removed;
-- ``<split>-<number>.json``: a finished shard: its plan's digest and what the manifest needs of it.
+- ``<split>-<number>.json``: the note of a finished shard, with all that the manifest needs to know about it.
 
-It goes away when the manifests are in place. Nothing in DST is ever removed or replaced but what such a
-folder or a manifest shows to be fastinet's own.
+The folder is removed after the manifests have been written. fastinet never removes or replaces a file in DST
+unless such a folder or a manifest shows that fastinet wrote it.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ class Workspace:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.run = ""
-        self._notes: set[str] | None = None  # names of those that are there
+        self._notes: set[str] | None = None  # names of the existing ones
         self._closed = False
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[Workspace]:
-        """Makes this the one run that writes in the store.
+        """Makes this the only run that writes to the store.
 
         Raises:
             StateError: another process is converting into it.
-            ShardIOError: it cannot be written.
+            ShardIOError: the store cannot be written.
         """
         with self.store.claimed() as self.run:
             try:
@@ -57,16 +57,16 @@ class Workspace:
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """Of the conversion that was begun here and has not been finished; None where there is none."""
+        """Settings of the conversion that has begun but not finished; None if there is none."""
         settings = self._read(_SETTINGS)
         return settings if isinstance(settings, dict) else None
 
     def begin(self, settings: Mapping[str, Any]) -> None:
-        """Notes what is being converted."""
+        """Records what is being converted."""
         self.store.write(_SETTINGS, to_json(settings))
 
     def discard(self, files: Iterable[str]) -> None:
-        """Removes the journal and those files, in such a way that a crash forgets none."""
+        """Removes the journal and these files. After a crash, the next run removes the rest."""
         old = sorted({*files, *(self._condemned() or [])})
         self.store.write(_REMOVE, to_json(old))
         self.finish_discarding()
@@ -82,7 +82,7 @@ class Workspace:
         self._notes = None
 
     def finished(self, name: str) -> dict[str, Any] | None:
-        """The note on a finished shard."""
+        """Returns the note of a finished shard; None if the shard is not finished."""
         if self._notes is None:
             self._notes = set(self.store.entries(JOURNAL))
         file = note_name(name)
@@ -92,7 +92,7 @@ class Workspace:
         return note if isinstance(note, dict) else None
 
     def close(self) -> None:
-        """Removes the journal: the conversion is complete, or was never begun."""
+        """Removes the journal. The conversion is complete, or has not begun."""
         self._remove_journal(keep=(self.store.claim,))
         self.store.remove([self.store.claim])
         self._closed = True
@@ -102,10 +102,10 @@ class Workspace:
         self.store.remove(name for name in names if name not in keep)
 
     def _condemned(self) -> list[str] | None:
-        """The files that are being removed; None where none are.
+        """Returns the files that are being removed; None if there are none.
 
         Raises:
-            FormatError: the list names what does not lie in this place.
+            FormatError: the list names a file outside of this place.
         """
         names = self._read(_REMOVE)
         if names is None:
@@ -123,15 +123,15 @@ class Workspace:
         except (
             ValueError,
             RecursionError,
-        ):  # not there, or cut short by a crash of the machine: as if it had not been written
+        ):  # missing, or truncated by a crash of the machine: counts as not written
             return None
 
 
 def note_name(shard: str) -> str:
-    """The note on a finished shard."""
+    """Returns the name of a finished shard's note."""
     return f"{JOURNAL}/{shard}.json"
 
 
 def to_json(value: Any) -> bytes:
-    """As files in a dataset hold it."""
+    """Returns a value as the JSON of a dataset's files."""
     return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()

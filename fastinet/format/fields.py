@@ -1,8 +1,8 @@
-"""Which part of a record is its image and which its label, and what a label is: one rule for every source.
+"""Which part of a record is its image, which is its label, and what counts as a label, for every source.
 
-A label is a class: its number, from 0, or its name. -1 and nothing stand for no class. What else stands in a
-label's place (a fraction, several numbers, an object) is an error that names the way out: ``labels_as``, an
-attached column that takes the values as they are.
+A label is a class: its number, from 0, or its name. -1 or nothing means no class. Anything else in the place
+of a label (a fraction, several numbers, an object) is an error. The message suggests ``labels_as``, which
+stores the values unchanged in an attached column.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _LONGEST = 60  # characters of a value in a message
 
 @dataclass(frozen=True)
 class Fields:
-    """What a caller chose of a source whose records have named parts: the fields of a WebDataset tar, the
-    columns of a table, the features of TFRecord files.
+    """The parts of a record that a caller chose: fields of a WebDataset tar, columns of a table, features of
+    TFRecord files.
 
     Attributes:
-        image: names of the image's field; the first that a record has is taken. Empty: the source's own rule.
+        image: names of the image's field; the first one that a record has is used. Empty: the source's rule.
         label: the same for the label.
-        labels_as: name of the attached column that takes what stands in the label's place, while labels are
-            -1; "": it has to be a label.
+        labels_as: name of the attached column that stores the values in the place of labels, which are then
+            all -1; "": the values must be labels.
     """
 
     image: tuple[str, ...] = ()
@@ -50,10 +50,10 @@ class Fields:
         label_field: str | Sequence[str] | None,
         labels_as: str | None = None,
     ) -> Fields:
-        """From a caller's arguments.
+        """Makes the choice from a caller's arguments.
 
         Raises:
-            ArgumentError: an empty name, or a column may not have that name.
+            ArgumentError: a name is empty, or is not allowed for a column.
         """
         if labels_as is not None:
             check_name(labels_as)
@@ -61,14 +61,14 @@ class Fields:
 
     @classmethod
     def of_index(cls, created_by: Mapping[str, Any]) -> Fields:
-        """Those that ``fastinet index`` was given, from its manifest's ``created_by``."""
+        """Returns the choice that ``fastinet index`` was given, from its manifest's ``created_by``."""
         options = created_by.get("options")
-        told = options if isinstance(options, Mapping) else {}
-        image, label = (told.get(name) or () for name in ("image_field", "label_field"))
-        return cls(tuple(map(str, image)), tuple(map(str, label)), str(told.get("labels_as") or ""))
+        chosen = options if isinstance(options, Mapping) else {}
+        image, label = (chosen.get(name) or () for name in ("image_field", "label_field"))
+        return cls(tuple(map(str, image)), tuple(map(str, label)), str(chosen.get("labels_as") or ""))
 
     def options(self) -> dict[str, Any]:
-        """As a manifest names them."""
+        """Returns the choice as a manifest records it."""
         return {
             "image_field": list(self.image),
             "label_field": list(self.label),
@@ -80,10 +80,10 @@ DEFAULT = Fields()
 
 
 def class_of(value: object) -> int | str | None:
-    """What a label's value stands for: the number of a class, or -1 for none; or the name of a class.
+    """Returns the number or the name of the class that a value stands for; -1: no class; None: not a label.
 
-    None: neither. A text that looks like a number is a number and never a name, and a number with a fraction
-    or several numbers are no class. A missing value (None, NaN, a blank text) is no label, and 3.0 is 3.
+    A text that looks like a number is a number and never a name. A number with a fraction, or several
+    numbers, are not a label. A missing value (None, NaN, a blank text) means no class, and 3.0 is 3.
     """
     if value is None:
         return -1
@@ -100,7 +100,7 @@ def class_of(value: object) -> int | str | None:
 
 
 def no_label(value: object, where: str, path: str, key: str = "", expected: str = LABEL) -> FormatError:
-    """The error for a value that is no label; it names the option that keeps such values."""
+    """Returns the error for a value that is not a label. It names the option that stores such values."""
     found = _shown(value)
     return FormatError(
         f"{where}: expected {expected}, found {found}; values that are no class can be kept as a column: "
@@ -113,7 +113,7 @@ def no_label(value: object, where: str, path: str, key: str = "", expected: str 
 
 
 def wrong_label(value: object, where: str, path: str, expected: str, key: str = "") -> FormatError:
-    """The error for a label that the dataset at hand cannot have."""
+    """Returns the error for a label that the dataset cannot have."""
     found = _shown(value)
     return FormatError(
         f"{where}: expected {expected}, found {found}", path=path, key=key, expected=expected, found=found

@@ -1,4 +1,4 @@
-"""What a file's name tells: whether it is an image, or litter of operating systems and tools."""
+"""Tells by its name whether a file is an image, or one that operating systems and tools leave behind."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _NOISE = frozenset(
 
 
 def is_noise(name: str) -> bool:
-    """Whether a file or folder is an operating system's or a tool's own, and neither image nor class.
+    """Returns whether a file or folder belongs to an operating system or a tool: no image and no class.
 
-    Such are AppleDouble files (``._x.jpg``, which macOS writes beside ``x.jpg`` in tars and on foreign file
-    systems), ``.DS_Store``, ``Thumbs.db``, ``desktop.ini``, and all that lies in folders like ``__MACOSX``.
+    Examples are AppleDouble files (``._x.jpg``, which macOS writes beside ``x.jpg`` in tars and on foreign
+    file systems), ``.DS_Store``, ``Thumbs.db``, ``desktop.ini``, and everything in folders like ``__MACOSX``.
 
     Args:
         name: a name or a path with slashes, of a file, a folder or a member of a tar.
@@ -40,12 +40,12 @@ def is_noise(name: str) -> bool:
 
 
 def is_image_name(name: str) -> bool:
-    """Whether torchvision would take a file for an image by its name, and it is no noise."""
+    """Returns whether torchvision would treat a file as an image by its name, unless `is_noise`."""
     return name.lower().endswith(EXTENSIONS) and not is_noise(name)
 
 
 def ignored_kind(name: str) -> str:
-    """How a file that is passed over is counted: by its extension, or by which noise it is."""
+    """Returns the kind under which an ignored file is counted: its extension, or the kind of noise."""
     base = name.rpartition("/")[2]
     if base.startswith("._"):
         return "._* (macOS)"
@@ -54,5 +54,5 @@ def ignored_kind(name: str) -> str:
 
 
 def describe_ignored(ignored: Mapping[str, int]) -> list[str]:
-    """One text for each kind of file that was passed over."""
+    """Returns one text for each kind of ignored file."""
     return [f"{n} of {kind}" for kind, n in sorted(ignored.items())]

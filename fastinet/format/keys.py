@@ -1,9 +1,9 @@
-"""From file names to record keys.
+"""Turns file names into record keys.
 
-A key is the path within the split without its extension: ``n01440764/n01440764_10026``. Unpacking a shard
-then gives the tree back. Tools that read WebDataset tars take everything behind the first dot of a name as
-its extension, so such dots, control characters, '%' itself and bytes that are not UTF-8 become ``%XX``. Where
-two files would have the same key (``a.jpg`` and ``a.png``), the later one gets a number: ``a~2``.
+A key is the path within the split without its extension: ``n01440764/n01440764_10026``, so unpacking a shard
+restores the tree. Tools that read WebDataset tars treat everything after the first dot of a name as its
+extension, so such dots, control characters, '%' itself and bytes that are not UTF-8 become ``%XX``. If two
+files would have the same key (``a.jpg`` and ``a.png``), the later one gets a number: ``a~2``.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ _IN_STEM = re.compile("[%.\x00-\x1f\x7f\udc80-\udcff]")
 
 
 class KeyMaker:
-    """Makes keys that are unique within a split and never depend on how far the split has been read."""
+    """Makes keys that are unique within a split and do not depend on how far the split has been read."""
 
     def __init__(self, folders: Iterable[str]) -> None:
         self._prefixes = {folder: _IN_FOLDER.sub(_escape, folder) for folder in folders}
 
     def for_folder(self, folder: str) -> Callable[[str], str]:
-        """A function from the paths of one folder's files, relative to it and each passed once, to keys.
+        """Returns a function that turns the paths of a folder's files into keys.
 
-        The folder "" is the split itself: keys of its files have no prefix.
+        The paths are relative to the folder; each may be passed once. The folder "" is the split itself: the
+        keys of its files have no prefix.
         """
         prefix = f"{self._prefixes[folder]}/" if folder else ""
         distinct = Distinct()
@@ -46,10 +47,10 @@ class KeyMaker:
 
 
 class Distinct:
-    """Gives the later of two equal names a number. Takes 16 to 32 bytes a name, whatever its length.
+    """Gives the later of two equal names a number. Uses 16 to 32 bytes per name, whatever its length.
 
-    Names are known by their 64-bit hashes, in a table with linear probing that is at most half full. Two
-    names with the same hash would count as equal, which costs the later one a number.
+    Stores 64-bit hashes of the names in a table with linear probing that is at most half full. Two names with
+    the same hash would count as equal; the later one would then get a number it does not need.
     """
 
     def __init__(self) -> None:
@@ -58,7 +59,7 @@ class Distinct:
         self._numbers: dict[str, int] = {}  # the last that was given, for names that came more than once
 
     def __call__(self, name: str) -> str:
-        """`name`, or else `name` with "~2", "~3", ... behind it."""
+        """Returns `name`, or `name` followed by "~2", "~3", ... if it is not new."""
         if self._add(name):
             return name
         number = self._numbers.get(name, 1) + 1
@@ -68,7 +69,7 @@ class Distinct:
         return f"{name}~{number}"
 
     def _add(self, name: str) -> bool:
-        """Whether it is new."""
+        """Adds a name. Returns whether it is new."""
         value = _core.xxh3(name.encode(errors="surrogateescape")) or 1  # 0 marks a free slot
         place = self._place(value)
         if self._slots[place] == value:
@@ -77,12 +78,12 @@ class Distinct:
         self._used += 1
         if 2 * self._used > len(self._slots):
             old, self._slots = self._slots, array("Q", bytes(16 * len(self._slots)))
-            for held in filter(None, old):
-                self._slots[self._place(held)] = held
+            for known in filter(None, old):
+                self._slots[self._place(known)] = known
         return True
 
     def _place(self, value: int) -> int:
-        """Where `value` is, or belongs."""
+        """Returns the slot of `value`, or the free slot for it."""
         slots, mask = self._slots, len(self._slots) - 1
         place = value & mask
         while slots[place] not in (0, value):
@@ -91,7 +92,7 @@ class Distinct:
 
 
 def inside(path: str) -> str:
-    """A relative path to the same file that leads out of no folder: without "..", "." and a leading "/"."""
+    """Returns a relative path that cannot leave its folder: without "..", "." and a leading "/"."""
     path = os.path.normpath(path).lstrip("/")
     while path == ".." or path.startswith("../"):
         path = path[3:]
@@ -99,14 +100,14 @@ def inside(path: str) -> str:
 
 
 def kept_key(key: str) -> str:
-    """A WebDataset tar's own key: unchanged but for what FORMAT.md allows in none."""
+    """Returns the key of a WebDataset tar's record, with the characters escaped that FORMAT.md forbids."""
     return _IN_KEY.sub(_escape, inside(key)) or "%2E"
 
 
 def same_but_for_case(names: Iterable[str]) -> list[str]:
-    """Names of one folder that would meet where case does not count, "A.jpg, a.jpg"; sorted.
+    """Lists names of one folder that differ only in case ("A.jpg, a.jpg"), sorted.
 
-    Their keys differ, but unpacking a shard on such a file system loses all but one.
+    Their keys differ, but on a file system that ignores case, unpacking a shard loses all but one of them.
     """
     names = list(names)
     if len({name.casefold() for name in names}) == len(names):

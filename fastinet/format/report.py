@@ -56,24 +56,24 @@ class SplitReport:
     box_problems: Sequence[tuple[str, str]] = ()
 
     @classmethod
-    def from_json(cls, told: Any, path: str) -> SplitReport:
+    def from_json(cls, value: Any, path: str) -> SplitReport:
         """The inverse of ``to_json``.
 
         Raises:
             FormatError: it is no such report; `path` is named.
         """
-        counts = {name: member(told, name, int, path) for name in _COUNTS}
-        kinds = member(told, "remarks", dict, path)
+        counts = {name: member(value, name, int, path) for name in _COUNTS}
+        kinds = member(value, "remarks", dict, path)
         remarks = {kind: member(row, "count", int, path, f"remarks.{kind}") for kind, row in kinds.items()}
         examples = {kind: _texts(row, "examples", path, f"remarks.{kind}") for kind, row in kinds.items()}
-        notes = member(told, "notes", dict, path)
+        notes = member(value, "notes", dict, path)
         return cls(
             **counts,
             remarks=remarks,
             examples=examples,
-            bad=_pairs(told, "bad", path),
+            bad=_pairs(value, "bad", path),
             notes={kind: _texts(notes, kind, path, "notes") for kind in notes},
-            box_problems=_pairs(told, "box_problems", path),
+            box_problems=_pairs(value, "box_problems", path),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -135,8 +135,8 @@ def _texts(fields: Any, name: str, path: str, place: str) -> list[str]:
     return texts
 
 
-def _pairs(told: Any, name: str, path: str) -> list[tuple[str, str]]:
+def _pairs(value: Any, name: str, path: str) -> list[tuple[str, str]]:
     return [
         (member(row, "file", str, path, f"{name}[{i}]"), member(row, "reason", str, path, f"{name}[{i}]"))
-        for i, row in enumerate(member(told, name, list, path))
+        for i, row in enumerate(member(value, name, list, path))
     ]

@@ -1,9 +1,10 @@
-"""How the members of a WebDataset tar are records: which belong together, and what label and boxes they tell.
+"""How the members of a WebDataset tar form records, and what labels and boxes the records have.
 
 As in WebDataset, the first ``.`` in the last component of a member's name ends the key, the rest is the field
-(``d/Track 2.0.jpg``: key ``d/Track 2``, field ``0.jpg``), in lower case; members in a row with the same key
-are one record, and two of one field are an error. What operating systems leave in tars (``._x.jpg``) is no
-member. ``fastinet index``, ``fastinet convert`` and all that reads a shard's tar follow these rules.
+(``d/Track 2.0.jpg``: key ``d/Track 2``, field ``0.jpg``), in lower case; consecutive members with the same
+key are one record, and two members of one field are an error. Files that operating systems leave in tars
+(``._x.jpg``) are ignored. ``fastinet index``, ``fastinet convert`` and every reader of a shard's tar follow
+these rules.
 """
 
 from __future__ import annotations
@@ -58,9 +59,9 @@ class TarRecord(Generic[T]):
     Attributes:
         key: of the record, as `kept_key` gives it.
         name: of the image's member; "" where there is none.
-        image: the image; None: there is none.
-        fields: those that tell the label, and ``json``.
-        problem: why this cannot be a record; "" where it is one.
+        image: the image; None: the record has none.
+        fields: those that can hold the label, and ``json``.
+        problem: why this is not a record; "" if it is one.
     """
 
     key: str
@@ -71,25 +72,25 @@ class TarRecord(Generic[T]):
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """Key and field, in lower case, of a member; None where it has none or is no record's."""
+    """Returns the key and the field (in lower case) of a member; None if it belongs to no record."""
     match = None if is_noise(name) or _METADATA.match(name) else _KEY_AND_FIELD.match(name)
     return (match[1], match[2].lower()) if match else None
 
 
 def is_image_field(field: str, fields: Fields = DEFAULT) -> bool:
-    """Whether this is a record's image; of several that `fields` names, the first that the record has."""
+    """Returns whether a field can be the image; of several in `fields`, a record uses the first it has."""
     return field in (fields.image or IMAGE_EXTENSIONS)
 
 
 def is_read(field: str, fields: Fields = DEFAULT) -> bool:
-    """Whether this is read to describe a record: its label, its annotation."""
+    """Returns whether a field is read to describe a record: its label or its annotation."""
     return field == "json" or field in (fields.label or _LABEL_FIELDS)
 
 
 def tar_order(
     members: Iterable[tuple[str, int, int]], skipped: Iterable[tuple[str, str, int]]
 ) -> list[tuple[str, tuple[int, int] | str]]:
-    """What ``_core.scan_tar`` tells of a tar, as `records_of` takes it."""
+    """Returns the result of ``_core.scan_tar`` as `records_of` takes it."""
     listed: list[tuple[int, str, tuple[int, int] | str]] = [
         *((offset, name, (offset, size)) for name, offset, size in members),
         *((offset, name, reason) for name, reason, offset in skipped),
@@ -100,12 +101,12 @@ def tar_order(
 def records_of(
     members: Iterable[tuple[str, T | str]], ignored: Counter[str], fields: Fields = DEFAULT
 ) -> Iterator[TarRecord[T]]:
-    """The records of a tar, lazily, and those that cannot be, with their problem.
+    """Yields the records of a tar, and what cannot be a record, with its problem.
 
     Args:
-        members: (name, what is known of it) in the tar's order, of all members; of one that is no file, what
-            it is instead ("folder", "hard link", ...).
-        ignored: counts, by field, the members that are none of a record's parts.
+        members: name and contents (or place) of all members, in the order of the tar. For a member that is
+            not a file, its kind ("folder", "hard link", ...) instead of the contents.
+        ignored: counts, by field, the members that are not part of a record.
         fields: which fields are the image and the label.
     """
     seen: set[str] = set()
@@ -156,7 +157,7 @@ def _record(
 
 
 def bad_record(tar: str, record: TarRecord[Any], advice: str = "") -> FormatError:
-    """The error for a record with a problem."""
+    """Returns the error for a record with a problem."""
     key = record.key if len(record.key) < _SHOWN_KEY else f"{record.key[:_SHOWN_KEY]}..."
     return FormatError(f"{tar}: record {key}: {record.problem}{advice}", path=tar, key=key)
 
@@ -189,10 +190,10 @@ def label_of(
     key: str,
     chosen: Fields = DEFAULT,
 ) -> int:
-    """The label of a record: a class's by its name, or the number itself; -1: none, or ``labels_as`` has it.
+    """Returns the label of a record, by its class's name or number; -1: none, or ``labels_as`` is set.
 
     Raises:
-        FormatError: as `label_value`, or what stands there is no label; `tar` and `key` are named.
+        FormatError: as `label_value`, or the value is not a label. The error names `tar` and `key`.
     """
     value, where = label_value(fields, tar, key, chosen)
     if chosen.labels_as:
@@ -208,13 +209,13 @@ def label_of(
 
 
 def label_value(fields: Mapping[str, bytes], tar: str, key: str, chosen: Fields = DEFAULT) -> tuple[Any, str]:
-    """What stands in the label's place, None for nothing, and in which field, for messages.
+    """Returns the value in the place of the label (None: nothing), and the field that has it, for messages.
 
-    That is what the first of the chosen fields says, else ``cls``, else ``json``: a text; or the JSON's own
-    value, a number, text or list of numbers, or its ``label`` or ``cls``.
+    This is the value of the first chosen field, else of ``cls``, else of ``json``: a text; or the JSON value
+    itself if it is a number, a text or a list of numbers, or else its ``label`` or ``cls``.
 
     Raises:
-        FormatError: an empty text, not UTF-8, or not JSON.
+        FormatError: the text is empty, not UTF-8, or not JSON.
     """
     for field in chosen.label or _LABEL_FIELDS:
         if field not in fields:
@@ -239,21 +240,21 @@ def label_value(fields: Mapping[str, bytes], tar: str, key: str, chosen: Fields 
 
 
 def boxes_of(data: bytes | None, tar: str, key: str) -> tuple[int, int, list[Box]] | None:
-    """The boxes that fastinet wrote into a record's JSON; None: none.
+    """Returns the boxes that fastinet wrote into a record's JSON, or None if it has none.
 
     Raises:
-        FormatError: the value of "boxes" is an object of another shape; `tar` and `key` are named.
+        FormatError: the value of "boxes" is an object of another shape. The error names `tar` and `key`.
     """
     if data is None:
         return None
     try:
-        told = json.loads(data)
+        annotation = json.loads(data)
     except (ValueError, RecursionError):
         return None  # where the JSON has to give the label, that is the error
-    if not isinstance(told, dict) or not isinstance(told.get("boxes"), dict):
+    if not isinstance(annotation, dict) or not isinstance(annotation.get("boxes"), dict):
         return None
     try:
-        return boxes_of_json(told["boxes"])
+        return boxes_of_json(annotation["boxes"])
     except (KeyError, TypeError, ValueError):
         raise FormatError(
             f"{tar}: record {key}: boxes in .json: expected width, height and rows of six ints",

@@ -1,4 +1,4 @@
-"""Pillow's word on the files that the core cannot judge alone."""
+"""Asks Pillow about files that the core cannot judge by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RGB JPEG files in place of the odd ones: PNG and other formats under a JPEG's name, CMYK and YCCK JPEGs.
+"""Converts unusual images (PNG and other formats named as JPEG, CMYK and YCCK JPEGs) to RGB JPEG files.
 
 The pixels that are encoded are those of Pillow's ``convert("RGB")`` of the file, which is what torchvision's
 loader trains on. TensorFlow Datasets (``imagenet2012`` from version 3 on) normalises the same files of
@@ -21,9 +21,9 @@ _ORIENTATION = 0x0112
 
 
 def to_rgb_jpeg(data: bytes) -> bytes | str:
-    """`data`, an image that Pillow decodes, as an RGB JPEG file; or, as a str, why that cannot be.
+    """Returns an image that Pillow decodes as an RGB JPEG file, or, as a str, why that is impossible.
 
-    The EXIF orientation is kept, and no other metadata.
+    Keeps the EXIF orientation and no other metadata.
 
     Raises:
         MemoryError: there was no memory for it.

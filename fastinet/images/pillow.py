@@ -1,8 +1,8 @@
 """Pillow, for the images that the core does not decode itself.
 
 The core calls :func:`decode` from any of its threads. No setting of the process is read or changed: see
-``_own_pillow.py``. Formats that another package's plug-in adds to Pillow are decoded by that plug-in, under
-the process's settings.
+``private_pillow.py``. Formats that another package's plug-in adds to Pillow are decoded by that plug-in,
+under the process's settings.
 """
 
 from __future__ import annotations

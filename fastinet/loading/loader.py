@@ -19,6 +19,7 @@ from fastinet import _core, ranks
 from fastinet.cpus import share_of_rank
 from fastinet.dataset.dataset import Dataset, Selection
 from fastinet.errors import ArgumentError, StateError
+from fastinet.format.columns import RESERVED
 from fastinet.loading.boxes import COLUMNS as BOX_COLUMNS
 from fastinet.loading.boxes import BoxColumns
 from fastinet.loading.epoch import Epoch, Work
@@ -41,7 +42,6 @@ _COLUMNS: dict[str, Callable[[_core.Batch], Any]] = {
     "batch": lambda batch: batch,
 }
 
-_BUILT_IN = frozenset({*_COLUMNS, *BOX_COLUMNS})
 
 _live: weakref.WeakSet[Loader] = weakref.WeakSet()
 
@@ -196,7 +196,7 @@ class Loader:
         self.on_error = str(on_error)
         self.shuffle = shuffle
         self.columns = _columns(columns, self.dataset)
-        self._attached = {name: self.dataset.columns[name] for name in self.columns if name not in _BUILT_IN}
+        self._attached = {name: self.dataset.columns[name] for name in self.columns if name not in RESERVED}
         self.plan: Plan = compile_transform(transform, dtype, layout)
         self.plan.fixed_size()
         self._boxes = BoxColumns(box_format, box_relative, self.plan.output_size)
@@ -504,7 +504,7 @@ def _integer(name: str, value: Any, low: int, high: int = 2**63 - 1) -> int:
 def _columns(columns: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
     names = (columns,) if isinstance(columns, str) else tuple(columns)
     for name in names:
-        if name not in _BUILT_IN and name not in dataset.columns:
+        if name not in RESERVED and name not in dataset.columns:
             known = ", ".join((*_COLUMNS, *BOX_COLUMNS, *dataset.columns))
             raise ArgumentError(f"columns: expected some of {known}, found {name!r}")
     if not names:

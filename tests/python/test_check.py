@@ -249,7 +249,7 @@ def test_tars_that_are_indexed_in_place_are_checked_in_the_same_way(tmp_path: Pa
     broken = list(BROKEN.values())
     members = [("good.jpg", small_jpeg(1))] + [(f"bad{i}.jpg", data) for i, data in enumerate(broken)]
     write_tar(tmp_path / "x.tar", members)
-    with pytest.raises(errors.DecodeError, match="record bad0: damaged JPEG; Pillow says: "):
+    with pytest.raises(errors.DecodeError, match="record bad0: bad image: damaged JPEG; Pillow says: "):
         index(tmp_path)
     for check in CHECKED:
         report = index(tmp_path, on_bad="skip", check=check)

@@ -324,7 +324,7 @@ def test_names_of_columns_and_sources_without_values_are_refused_at_once(tmp_pat
             convert(source, tmp_path / "dst", labels_as=name)
     write_tree(tmp_path / "tree", {"a/1.jpg": JPEGS[0]})
     with pytest.raises(
-        errors.ArgumentError, match=r"chosen of webdataset, parquet, csv, tfrecord, not of imagefolder"
+        errors.ArgumentError, match=r"chosen of webdataset, parquet, arrow, csv, tfrecord, not of imagefolder"
     ):
         convert(tmp_path / "tree", tmp_path / "dst", labels_as="target")
     with pytest.raises(errors.ArgumentError, match="image_field: expected names of fields"):

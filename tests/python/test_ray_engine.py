@@ -125,7 +125,7 @@ def test_a_shard_that_is_lost_too_often_is_an_error_and_the_run_can_go_on(
     source.open()
     source.kill_one()
     with pytest.raises(
-        errors.StateError, match=r"train-00000\d.tar: given up: .* repeated 0 times: "
+        errors.StateError, match=r"train-00000\d.tar: abandoned: .* repeated 0 times: "
     ) as caught:
         convert(source, tmp_path / "dst", shard_size="2", engine=RayEngine(cluster.address, max_retries=0))
     assert (caught.value.path or "").startswith(str(tmp_path / "dst" / "train"))
@@ -219,7 +219,7 @@ def test_a_node_with_another_version_is_refused() -> None:
 def test_wrong_engines_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(errors.ArgumentError, match="engine must be one of local, ray, not 'dask'"):
         open_engine("dask")
-    with pytest.raises(errors.ArgumentError, match="needs the engine ray"):
+    with pytest.raises(errors.ArgumentError, match="requires the engine ray"):
         open_engine("local", address="host:6379")
     for options in ({"workers": 0}, {"max_retries": -2}):
         with pytest.raises(errors.ArgumentError, match=next(iter(options))):

@@ -1,6 +1,17 @@
-"""What there is to convert. A source describes its samples and never reads their payloads.
+"""The interface of sources. A source describes its samples; their payloads are read when shards are written.
 
-To add a layout, write a class with the attributes of :class:`Source` and list it in ``detect.py``.
+To add a layout:
+
+1. Write a class with the attributes of :class:`Source` in a file of its own. Its constructor takes a path and
+   the name of a split or None. A static method ``recognises(path)`` returns whether a path has this layout.
+   `samples` yields :class:`Sample`, with an :class:`Extent` as the payload if the image lies in a file.
+2. Add the class to ``_RECOGNISED`` in ``detect.py``, before any layout that would also recognise its paths,
+and
+   to ``_WITH_FIELDS`` if its records have named parts.
+
+``files.py`` helps with images that are files, ``folders.py`` with walking folders, ``folder_tree.py`` with
+telling splits from classes, ``split_files.py`` with files that hold many images, ``image_table.py`` with
+tables, ``format/keys.py`` with keys. Errors name the path and, if possible, the option that helps.
 """
 
 from __future__ import annotations
@@ -16,22 +27,22 @@ from fastinet.storage.extent import Extent
 
 __all__ = ["OPTIONAL", "Readable", "Sample", "Source", "Streamed", "Survey", "Unreadable"]
 
-# Attributes that only some sources have; what wraps a source passes them on.
+# Attributes that only some sources have. A source that wraps another one passes them on.
 OPTIONAL = ("archives", "hierarchy", "synsets", "class_order")
 
 
 @runtime_checkable
 class Readable(Protocol):
-    """Bytes that only Python can fetch. Picklable, and safe to read from any thread."""
+    """Bytes that only Python can fetch. Picklable; any thread can read them."""
 
     def read(self) -> bytes:
-        """The bytes. Raises OSError or FastinetError where they cannot be had."""
+        """Returns the bytes. Raises OSError or FastinetError if they cannot be read."""
         ...
 
 
 @dataclass(frozen=True)
 class Streamed:
-    """Bytes of a source that can only be read from front to back; held until their shard is written."""
+    """Bytes of a source that can only be read front to back; in memory until their shard is written."""
 
     data: bytes
 
@@ -42,7 +53,7 @@ class Streamed:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Bytes that cannot be had; the policy for bad files decides what becomes of their record."""
+    """Bytes that cannot be read. The policy for bad files decides what happens to their record."""
 
     error: FastinetError
 
@@ -52,19 +63,19 @@ class Unreadable:
 
 
 class Sample(NamedTuple):
-    """One record to be: where its bytes are, and what is known about them beforehand.
+    """A record to be written: where its bytes are, and what is known about them beforehand.
 
     Attributes:
         key: name within the split; unique, UTF-8, without a dot (a dot ends a key in a WebDataset tar).
         payload: the encoded image.
         label: number of the class, -1 for none.
-        size: bytes of the payload, as far as known without reading it; shards are cut by it.
-        origin: where the payload came from, relative to the source; what reports name.
-        stamp: changes when the payload's bytes may have changed (a file's modification time in ns). Not 0
-            for a payload that is a whole file: `size` is exact, and a file of another size has changed.
-        annotation: JSON text to keep beside the image, "" for none.
-        boxes: bounding boxes, None for none.
-        value: with ``labels_as``, what stands in the label's place: JSON, None for nothing.
+        size: bytes of the payload, as far as known without reading it; determines where shards end.
+        origin: where the payload comes from, relative to the source; the name of the sample in reports.
+        stamp: changes if the payload's bytes may have changed (a file's modification time in ns). If it is
+            not 0 and the payload is a whole file, `size` is exact, and a file of another size has changed.
+        annotation: JSON text to store beside the image; "": none.
+        boxes: bounding boxes; None: none.
+        value: with ``labels_as``, what is in the place of the label, as JSON; None: nothing.
     """
 
     key: str
@@ -80,11 +91,11 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Survey:
-    """What one split holds, found by counting.
+    """What one split contains, found by counting.
 
     Attributes:
-        records: samples that will be seen; None: only reading them all would tell.
-        notes: what a person should know, by kind: a kind's texts are listed in the report.
+        records: number of samples; None: unknown without reading all of them.
+        notes: by kind, texts that the report lists for the user.
     """
 
     records: int | None
@@ -92,11 +103,11 @@ class Survey:
 
 
 class Source(Protocol):
-    """One layout in which images are held. Picklable is not required: samples travel, sources do not.
+    """One layout of images. Samples are sent to workers; sources are not, so they need not be picklable.
 
-    A source that reads files of which sums are published also has ``archives``, their paths. One that knows
-    the hierarchy of its classes has ``hierarchy`` and ``synsets``, as the manifest holds them. One whose
-    classes were put into another order has ``class_order``, a digest of it.
+    Optional attributes (``OPTIONAL``): ``archives``, paths of files whose sums are published; ``hierarchy``
+    and ``synsets``, as in the manifest, if the source knows the hierarchy of its classes; ``class_order``, a
+    digest, if the classes were put into another order.
     """
 
     @property

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from fastinet.conversion.sources.arrow_folder import ArrowFolder
 from fastinet.conversion.sources.base import Source
 from fastinet.conversion.sources.class_order import InOrder, read_class_order
 from fastinet.conversion.sources.csv_list import CsvList
@@ -27,6 +28,7 @@ __all__ = ["SOURCES", "open_source"]
 # ImageFolder.
 _RECOGNISED = (
     FastinetDataset,
+    ArrowFolder,
     ILSVRC2012,
     ILSVRC2010,
     ImageNet21K,
@@ -43,7 +45,7 @@ SOURCES: Mapping[str, Callable[[str | os.PathLike[str], str | None], Source]] = 
     source.kind: source for source in (*_RECOGNISED, ImageFolder)
 }
 
-_WITH_FIELDS = {source.kind: source for source in (WebDataset, Parquet, CsvList, TFRecord)}
+_WITH_FIELDS = {source.kind: source for source in (WebDataset, Parquet, ArrowFolder, CsvList, TFRecord)}
 
 
 def open_source(

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fastinet.conversion.sources.base import Sample, Survey
+from fastinet.conversion.sources.image_table import (
+    annotation_of,
+    boxes_of,
+    class_names,
+    find_columns,
+    json_value,
+    label_of,
+)
 from fastinet.conversion.sources.split_files import choose_split, find_files
 from fastinet.errors import FormatError, MissingFileError, UnsupportedError
-from fastinet.format.boxset import BoxSet, boxes_of_json
 from fastinet.format.fields import DEFAULT, Fields, class_of, no_label, wrong_label
 from fastinet.format.keys import KeyMaker, inside
 from fastinet.format.limits import MAX_CLASSES
@@ -23,11 +29,8 @@ from fastinet.storage.files import unreadable
 
 __all__ = ["Parquet"]
 
-_IMAGE_COLUMNS = ("image", "img")
-_LABEL_COLUMNS = ("label", "labels")
 _BATCH = 64  # rows decoded at a time
 _BUFFER = 1 << 20  # bytes read at a time; without it, PyArrow reads a whole column of a row group
-_OWN_COLUMNS = ("boxes", "json")  # of an export of fastinet's
 _local = threading.local()  # .cursor: where this thread reads
 
 
@@ -86,22 +89,6 @@ class _Cursor:
         return value
 
 
-class _Columns(NamedTuple):
-    """Names of the columns; "" for those that are not there."""
-
-    image: str
-    in_struct: bool  # image{bytes}, not image
-    path: bool  # image{path}
-    label: str
-    boxes: str
-    annotation: str
-
-    def described(self) -> list[str]:
-        """What is read of a row to describe it."""
-        names = (self.path and f"{self.image}.path", self.label, self.boxes, self.annotation)
-        return [name for name in names if name]
-
-
 class Parquet:
     """A ``*.parquet`` file or a folder of them, also in ``data/`` or split folders.
 
@@ -135,8 +122,8 @@ class Parquet:
         first = next(iter(self._files.values()))[0]
         schema = _open(str(first)).schema_arrow
         self._fields = fields
-        self._columns = _columns(schema, first, fields)
-        names = _feature_names(schema, self._columns.label, first)
+        self._columns = find_columns(schema, first, fields)
+        names = class_names(schema, self._columns.label, first)
         if names is None and (fields.labels_as or not self._columns.label):
             names = []
         self.classes = tuple(map(ClassInfo, self._learn_classes(files) if names is None else names))
@@ -158,7 +145,7 @@ class Parquet:
         cell_column = f"{columns.image}.bytes" if columns.in_struct else columns.image
         for path in self._files[split]:
             stamp, file = path.stat().st_mtime_ns, _open(str(path))
-            if _columns(file.schema_arrow, path, self._fields) != columns:
+            if find_columns(file.schema_arrow, path, self._fields) != columns:
                 raise FormatError(
                     f"{path}: other columns than in {next(iter(self._files.values()))[0]}", path=str(path)
                 )
@@ -171,8 +158,12 @@ class Parquet:
                     where = f"{path}: row group {group}, row {row}"
                     cell = Cell(str(path), cell_column, group, row)
                     value = values.get(columns.label)
-                    label = -1 if self._fields.labels_as else self._label(value, where, path)
-                    boxes = _boxes(values.get(columns.boxes), where, path)
+                    label = (
+                        -1
+                        if self._fields.labels_as
+                        else label_of(value, self._labels, f"{where}: {columns.label}", path)
+                    )
+                    boxes = boxes_of(values.get(columns.boxes), where, path)
                     yield Sample(
                         make_key(name),
                         cell,
@@ -180,22 +171,11 @@ class Parquet:
                         size,
                         f"{path.name}/{number}/{name}",
                         stamp,
-                        _annotation(values.get(columns.annotation), where, path),
+                        annotation_of(values.get(columns.annotation), where, path),
                         boxes,
-                        _json_value(value) if self._fields.labels_as else None,
+                        json_value(value) if self._fields.labels_as else None,
                     )
                     number += 1
-
-    def _label(self, value: object, where: str, path: Path) -> int:
-        where = f"{where}: {self._columns.label}"
-        if isinstance(value, str) and value in self._labels:
-            return self._labels[value]
-        label = class_of(value)
-        if label is None:
-            raise no_label(value, where, str(path))
-        if not isinstance(label, int) or label >= len(self.classes):
-            raise wrong_label(value, where, str(path), f"-1 to {len(self.classes) - 1}")
-        return label
 
     def _learn_classes(self, files: list[Path]) -> list[str]:
         """From the labels themselves, also of splits that are not converted: each gives the same classes."""
@@ -244,58 +224,6 @@ def _place_of(file: Any, column: str, value: object, path: Path) -> tuple[int, i
     return 0, 0
 
 
-def _json_value(value: Any) -> Any:
-    """A label's value as JSON holds it; what JSON has not (bytes, dates, decimals) as its text."""
-    return json.loads(json.dumps(value, default=str))
-
-
-def _columns(schema: Any, path: Path, chosen: Fields) -> _Columns:
-    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-
-    def is_bytes(kind: Any) -> bool:
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-    image = next((name for name in chosen.image or _IMAGE_COLUMNS if name in schema.names), "")
-    label = next((name for name in chosen.label or _LABEL_COLUMNS if name in schema.names), "")
-    kind = schema.field(image).type if image else None
-    fields = {field.name: field.type for field in kind} if kind and pa.types.is_struct(kind) else {}
-    others = [name for name in schema.names if name not in (image, *_OWN_COLUMNS)]
-    has_image = (kind and is_bytes(kind)) or is_bytes(fields.get("bytes", pa.null()))
-    if not has_image or (not label and (others or chosen.label or chosen.labels_as)):
-        wanted = " or ".join(chosen.image or ("image",)), " or ".join(chosen.label or ("label",))
-        found = ", ".join(f"{field.name} ({field.type})" for field in schema) or "none"
-        expected = f"columns {wanted[0]}{{bytes,path}} and {wanted[1]}"
-        raise FormatError(
-            f"{path}: expected {expected}, found {found}; choose with --image-column NAME and "
-            "--label-column NAME",
-            path=str(path),
-            expected=expected,
-            found=found,
-        )
-    boxes = schema.field("boxes").type if "boxes" in schema.names else pa.null()
-    has_boxes = pa.types.is_struct(boxes) and {field.name for field in boxes} == {"width", "height", "rows"}
-    annotation = "json" if "json" in schema.names and pa.types.is_string(schema.field("json").type) else ""
-    return _Columns(image, bool(fields), "path" in fields, label, "boxes" if has_boxes else "", annotation)
-
-
-def _feature_names(schema: Any, label: str, path: Path) -> list[str] | None:
-    """Hugging Face's names of the classes, made distinct (crane, maillot); None where it gives none."""
-    try:
-        told = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
-        feature = told.get("info", {}).get("features", {}).get(label, {})
-        names = feature.get("names", (feature.get("feature") or {}).get("names"))  # of a list: its elements'
-    except (ValueError, AttributeError) as e:
-        raise FormatError(
-            f"{path}: the metadata of Hugging Face are not as expected: {e}", path=str(path)
-        ) from None
-    if names is None:
-        return None
-    seen: dict[str, int] = {}
-    for i, name in enumerate(map(str, names)):
-        seen[name if name not in seen else f"{name} ({i})"] = i
-    return list(seen)
-
-
 def _rows(file: Any, path: str, group: int, columns: list[str]) -> Iterator[Mapping[str, Any]]:
     batches = file.iter_batches(_BATCH, row_groups=[group], columns=columns)
     while True:
@@ -305,27 +233,6 @@ def _rows(file: Any, path: str, group: int, columns: list[str]) -> Iterator[Mapp
                 return
             rows = batch.to_pylist()
         yield from rows
-
-
-def _boxes(value: Mapping[str, Any] | None, where: str, path: Path) -> BoxSet | None:
-    if value is None:
-        return None
-    try:
-        rows = [list(row.values()) for row in value["rows"]]
-        width, height, boxes = boxes_of_json({**value, "rows": rows})
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise FormatError(
-            f"{where}: boxes: expected width, height and rows of six ints, found {value}", path=str(path)
-        ) from None
-    return BoxSet(width, height, tuple(boxes))
-
-
-def _annotation(value: str | None, where: str, path: Path) -> str:
-    try:
-        json.loads(value or "null")
-    except ValueError as e:
-        raise FormatError(f"{where}: json: expected JSON, found {e}", path=str(path)) from None
-    return value or ""
 
 
 def _is_parquet(name: str) -> bool:
