@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import threading
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import images
 import numpy as np
@@ -22,7 +24,7 @@ LEVELS = _core.available_simd_levels()
 
 
 def _at_level(level: str, work: Callable[[], None]) -> None:
-    """Runs `work` in a new thread, since the decoder of a thread keeps the level that it was constructed with."""
+    """Runs `work` in a new thread, since a thread keeps its decoder, which keeps its level."""
     before, raised = _core.simd_level(), []
 
     def run() -> None:
@@ -103,3 +105,17 @@ def test_odd_files_are_pillows_or_refused_as_pillow_refuses_them_at_every_level(
                 _assert_windows_equal(data, image, path.name, seed)
 
     _at_level(level, work)
+
+
+def test_no_source_changes_or_follows_the_choice_that_users_of_highway_share() -> None:
+    shared = re.compile(r"HWY_DYNAMIC_\w+\(|\b(DisableTargets|SetSupportedTargetsForTest|DeInit)\(")
+    core = Path(__file__).parents[2] / "src_cpp"
+    sources = [path for path in core.rglob("*") if path.suffix in {".cc", ".h"}]
+    assert any("FASTINET_DISPATCH(" in path.read_text() for path in sources)
+    found = [
+        f"{path.relative_to(core)}:{number}: {line.strip()}"
+        for path in sources
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if shared.search(line.partition("//")[0])
+    ]
+    assert found == []
