@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "image/codec/codec.h"
 #include "image/codec/probe.h"
 
 namespace fastinet {
@@ -41,8 +42,8 @@ std::string explain(const std::string& refusal, const ProbeResult& probed, std::
 // Whether the core decodes the whole file without a warning. Throws Error{kDecode} for one that it refuses to
 // begin with, and that is then not for Pillow either.
 bool decodes_cleanly(std::span<const uint8_t> payload) {
-  static thread_local ImageDecoder decoder(OutputFormat{}, {});  // asks no foreign decoder
-  return decoder.decodes_cleanly({.data = payload, .entry_points = {}});
+  static thread_local Codecs codecs({});  // asks no foreign decoder
+  return codecs.inspect({.data = payload, .entry_points = {}}).decodes_cleanly();
 }
 
 }  // namespace
@@ -93,15 +94,15 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
     facts_.orientation = probed.orientation;
   } else {
     if (jpeg) require_affordable_scans(payload);
-    const Verdict verdict = judge(payload);
-    if (!verdict.refusal.empty()) {
-      refusal_ = explain(verdict.refusal, probed, payload);
+    const Judgement judgement = judge(payload);
+    if (!judgement.refusal.empty()) {
+      refusal_ = explain(judgement.refusal, probed, payload);
       return;
     }
-    facts_.width = verdict.width;
-    facts_.height = verdict.height;
-    facts_.orientation = verdict.orientation;
-    components = verdict.mode == "CMYK" ? 4 : verdict.mode == "L" ? 1 : 3;
+    facts_.width = judgement.width;
+    facts_.height = judgement.height;
+    facts_.orientation = judgement.orientation;
+    components = judgement.mode == "CMYK" ? 4 : judgement.mode == "L" ? 1 : 3;
   }
   if (!probed.irregular.empty()) remarks_.push_back("irregular JPEG: " + probed.irregular);
   if (probed.regular && !probed.complete) remarks_.emplace_back("JPEG without an end-of-image marker");

@@ -14,14 +14,14 @@
 namespace fastinet {
 
 // What a decoder of last resort says of bytes whose headers do not settle what they are.
-struct Verdict {
+struct Judgement {
   std::string refusal = {};  // why it refuses them; empty: it does not, and the rest holds
   int width = 0;
   int height = 0;
   int orientation = 1;
   std::string mode = {};  // Pillow's: "RGB", "P", "CMYK", ...
 };
-using Judge = std::function<Verdict(std::span<const uint8_t>)>;
+using Judge = std::function<Judgement(std::span<const uint8_t>)>;
 
 // How an image is found to be one that training can decode.
 enum class Check {

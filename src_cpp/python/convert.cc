@@ -38,7 +38,7 @@ Check parse_check(const std::string& name) {
 }
 
 // fastinet.conversion.judge.judge. Takes the GIL.
-Verdict ask_pillow(std::span<const uint8_t> payload) {
+Judgement ask_pillow(std::span<const uint8_t> payload) {
   const py::gil_scoped_acquire gil;
   const py::object ask = py::module_::import("fastinet.images.judge").attr("judge");
   const py::object answer = ask(to_python(payload));
