@@ -1,8 +1,8 @@
 #include <memory>
 #include <stdexcept>
 
-#include "image/codec/decoder.h"
 #include "image/codec/turbo/decoder.h"
+#include "image/image_decoder.h"
 #include "image/pixel_pipeline.h"
 #include "image/resample/resampler.h"
 #include "simd/level.h"

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "image/codec/codec.h"
 #include "image/codec/probe.h"
 
 namespace fastinet {
@@ -41,8 +42,8 @@ std::string explain(const std::string& refusal, const ProbeResult& probed, std::
 // Whether the core decodes the whole file without a warning. Throws Error{kDecode} for one that it refuses to
 // begin with, and that is then not for Pillow either.
 bool decodes_cleanly(std::span<const uint8_t> payload) {
-  static thread_local ImageDecoder decoder(OutputFormat{}, {});  // asks no foreign decoder
-  return decoder.decodes_cleanly({.data = payload, .entry_points = {}});
+  static thread_local Codecs codecs({});  // asks no foreign decoder
+  return codecs.inspect({.data = payload, .entry_points = {}}).decodes_cleanly();
 }
 
 }  // namespace

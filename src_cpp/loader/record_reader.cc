@@ -5,6 +5,7 @@
 
 #include "augment/boxes.h"
 #include "base/error.h"
+#include "image/image_decoder.h"
 #include "image/orientation.h"
 
 namespace fastinet {
@@ -51,9 +52,9 @@ class ShardReader : public SampleReader {
     const RecordView& record = handle.record;
     if (options_.verify) ShardedDataset::check_payload(handle);
     if (!record.entry_points.empty()) ShardedDataset::check_entry_points(handle);
-    EncodedImage image{record.payload, record.entry_points, options_.apply_orientation};
+    Source source = decoder_.inspect({record.payload, record.entry_points, options_.apply_orientation});
     sample.label = record.label;
-    sample.image = image.size = size_of(record, image, pixels != nullptr);
+    sample.image = size_of(record, source, pixels != nullptr);
     if (needs_boxes()) {
       place(boxes, record, stream, sample);
     } else {
@@ -61,7 +62,7 @@ class ShardReader : public SampleReader {
     }
     sample.geometry.dct_scaling = options_.dct_scaling;
     if (pixels != nullptr) {
-      decoder_.decode(image, sample.geometry, pixels);
+      decoder_.decode(source, sample.geometry, pixels);
     } else {
       sample.payload = record.payload;
       sample.owner = handle.owner;
@@ -79,18 +80,17 @@ class ShardReader : public SampleReader {
     }
   }
 
-  // As the sidecar gives it where that is enough: decoding finds out whether it is true.
-  Size size_of(const RecordView& record, const EncodedImage& image, bool decoding) {
+  // Returns the size of the upright image. Throws Error{kFormat} if the sidecar gives another one.
+  Size size_of(const RecordView& record, Source& source, bool decoding) {
     const Size recorded{record.height, record.width};
     const bool known = recorded.height > 0 && recorded.width > 0;
-    const bool cheap = record.encoding == Encoding::kJpeg;  // to ask; of others the foreign decoder is asked
-    if (known && !options_.apply_orientation && (decoding || !cheap)) return recorded;
-    const ImageInfo info = decoder_.info(image);
-    if (known) {
-      const int orientation = options_.apply_orientation ? record.orientation : 1;
-      require_size(turned(recorded, orientation), info.size);
-    }
-    return info.size;
+    // Only decoding tells the size of an image that is not a JPEG file: too much for a sample without pixels.
+    const bool cheap = decoding || record.encoding == Encoding::kJpeg;
+    if (known && !options_.apply_orientation && !cheap) return recorded;
+    const Size found = source.size();
+    const int orientation = options_.apply_orientation ? record.orientation : 1;
+    if (known) require_size(turned(recorded, orientation), found);
+    return found;
   }
 
   const std::shared_ptr<const ShardedDataset> dataset_;

@@ -9,8 +9,8 @@
 
 #include "augment/boxes.h"
 #include "base/random.h"
-#include "image/codec/decoder.h"
 #include "image/geometry.h"
+#include "image/image_decoder.h"
 
 namespace fastinet {
 

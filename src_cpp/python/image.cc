@@ -73,14 +73,17 @@ py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int,
                             std::optional<std::array<int, 2>> size, bool flip,
                             const std::string& interpolation, bool apply_orientation, bool dct_scaling) {
   ImageDecoder& decoder = thread_decoder();
-  const EncodedImage image{bytes_of(data), {}, apply_orientation};
+  Source source = [&] {
+    const py::gil_scoped_release release;
+    return decoder.inspect({bytes_of(data), {}, apply_orientation});
+  }();
 
   Geometry geometry;
   if (crop) {
     geometry.crop = {(*crop)[0], (*crop)[1], (*crop)[2], (*crop)[3]};
   } else {
     const py::gil_scoped_release release;
-    const Size whole = decoder.info(image).size;
+    const Size whole = source.size();
     geometry.crop = {0, 0, whole.height, whole.width};
   }
   geometry.size = size ? Size{(*size)[0], (*size)[1]} : Size{geometry.crop.height, geometry.crop.width};
@@ -94,15 +97,14 @@ py::array_t<uint8_t> decode(const ByteArray& data, std::optional<std::array<int,
   py::array_t<uint8_t> out({geometry.size.height, geometry.size.width, 3});
   void* const pixels = out.mutable_data();
   const py::gil_scoped_release release;
-  decoder.decode(image, geometry, pixels);
+  decoder.decode(source, geometry, pixels);
   return out;
 }
 
 py::tuple image_size(const ByteArray& data, bool apply_orientation) {
-  const EncodedImage image{bytes_of(data), {}, apply_orientation};
   const Size size = [&] {
     const py::gil_scoped_release release;
-    return thread_decoder().info(image).size;
+    return thread_decoder().inspect({bytes_of(data), {}, apply_orientation}).size();
   }();
   return py::make_tuple(size.height, size.width);
 }

@@ -2,7 +2,7 @@
 
 #include <pybind11/pybind11.h>
 
-#include "image/codec/decoder.h"
+#include "image/image_decoder.h"
 
 namespace fastinet::python {
 

@@ -6,15 +6,13 @@
 namespace fastinet {
 namespace {
 
-using Span = std::span<const uint8_t>;
-
 constexpr uint32_t kOrientationTag = 0x0112;
 constexpr uint32_t kShort = 3;
 constexpr size_t kEntryBytes = 12;
 
 // The TIFF structure of an EXIF segment. Offsets are not checked.
 struct Tiff {
-  Span bytes;
+  Bytes bytes;
   bool big_endian;
 
   uint32_t get16(size_t at) const {
@@ -37,7 +35,7 @@ int valid_or_1(uint32_t orientation) {
 }
 
 // The digit behind the first tiff:Orientation=" or tiff:Orientation> .
-uint32_t orientation_in_xmp(Span xmp) {
+uint32_t orientation_in_xmp(Bytes xmp) {
   constexpr std::string_view kName = "tiff:Orientation";
   const std::string_view text(reinterpret_cast<const char*>(xmp.data()), xmp.size());
   for (size_t at = text.find(kName); at != text.npos; at = text.find(kName, at + 1)) {
@@ -55,7 +53,7 @@ uint32_t orientation_in_xmp(Span xmp) {
 enum class Found { kYes, kNo, kUnclear };
 
 // `broken` is set where an entry, or the directory itself, cannot be what it says.
-Found orientation_in_ifd0(Span exif, uint32_t& orientation, bool& broken) {
+Found orientation_in_ifd0(Bytes exif, uint32_t& orientation, bool& broken) {
   broken = true;
   if (exif.size() < 8) return Found::kUnclear;
   const bool big_endian = std::memcmp(exif.data(), "MM\0*", 4) == 0;

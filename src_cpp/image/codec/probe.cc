@@ -10,7 +10,7 @@ ProbeResult probe(Bytes data, Scanning scanning) {
   ProbeResult result;
   result.encoding = recognise_encoding(data);
   if (result.encoding != Encoding::kJpeg) return result;
-  const JpegSurvey survey = survey_jpeg(data);
+  const auto [survey, header, unsuited] = read_jpeg_headers(data);
   result.irregular = survey.irregular;
   if (!survey.irregular.empty()) return result;
   result.regular = true;
@@ -22,8 +22,7 @@ ProbeResult probe(Bytes data, Scanning scanning) {
   result.baseline = survey.baseline;
   result.progressive = survey.progressive;
   result.complete = ends_with_eoi(data, survey);
-  jpeg::Header header;
-  if (scanning == Scanning::kNone || jpeg::parse_header(data, header) != jpeg::Unsuited::kNone) return result;
+  if (scanning == Scanning::kNone || unsuited != jpeg::Unsuited::kNone) return result;
   if (scanning == Scanning::kWalkForEntryPoints) {
     result.entry_points = jpeg::make_entry_points(header, data);
     result.sound = !result.entry_points.empty();

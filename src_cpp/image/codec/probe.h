@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/encoding.h"
-#include "image/codec/decoder.h"
+#include "image/geometry.h"
 
 namespace fastinet {
 

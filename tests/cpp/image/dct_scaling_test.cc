@@ -55,7 +55,7 @@ TEST(DctScaling, BothDecodersGiveTheRegionOfLibjpegTurbosScaledDecode) {
           const Rect region = round == 0 ? Rect{0, 0, expected.height, expected.width}
                                          : random_region(random, expected.height, expected.width);
           Planes planes;
-          ASSERT_EQ(baseline.decode(header, file, entries, region, planes, scale), Verdict::kDecoded);
+          ASSERT_EQ(baseline.decode(header, file, entries, region, planes, scale), Outcome::kDecoded);
           expect_same(planes, expected);
           const char* refusal = turbo.decode(file, survey_jpeg(file), region, &planes, scale);
           ASSERT_EQ(refusal, nullptr) << refusal;

@@ -1,5 +1,3 @@
-#include "image/codec/decoder.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +5,7 @@
 
 #include "base/error.h"
 #include "image/codec/probe.h"
+#include "image/image_decoder.h"
 #include "jpeg_files.h"
 #include "jpeg_samples.h"
 
@@ -34,7 +33,8 @@ bool decode_in_every_way(Bytes data, ImageDecoder& decoder, std::mt19937& random
     EncodedImage image{data, {}, i % 2 == 1};
     if (i % 4 >= 2) image.entry_points = probed.entry_points;
     try {
-      const Size size = decoder.info(image).size;
+      Source source = decoder.inspect(image);
+      const Size size = source.size();
       Rect crop{0, 0, size.height, size.width};
       if (i >= 4) {
         crop.height = 1 + static_cast<int>(random() % static_cast<uint32_t>(size.height));
@@ -42,7 +42,7 @@ bool decode_in_every_way(Bytes data, ImageDecoder& decoder, std::mt19937& random
         crop.top = static_cast<int>(random() % static_cast<uint32_t>(size.height - crop.height + 1));
         crop.left = static_cast<int>(random() % static_cast<uint32_t>(size.width - crop.width + 1));
       }
-      decoder.decode(image, resized(crop, {32, 32}), out.data());
+      decoder.decode(source, resized(crop, {32, 32}), out.data());
       decoded = true;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::kDecode) << error.what();
@@ -114,6 +114,35 @@ TEST(ImageDecoder, CountsTheDecoderThatDeliveredThePixels) {
   EXPECT_EQ(decoder.counts().foreign, 1);
 }
 
+TEST(Source, TheForeignDecoderIsAskedOnceForSizeAndPixels) {
+  int calls = 0;
+  Codecs codecs([&](const EncodedImage&) {
+    ++calls;
+    return RgbImage{{2, 3}, std::vector<uint8_t>(18, 7)};
+  });
+  const std::vector<uint8_t> png = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+  Source source = codecs.inspect({.data = png, .entry_points = {}});
+  EXPECT_EQ(calls, 0) << "headers tell nothing of it";
+  EXPECT_EQ(source.encoding(), Encoding::kPng);
+  EXPECT_FALSE(source.scalable());
+  EXPECT_EQ(source.size(), (Size{2, 3}));
+  const Planes planes = source.decode({0, 0, 1, 1}, 1);
+  EXPECT_EQ(planes.region, (Rect{0, 0, 2, 3}));
+  EXPECT_EQ(planes.plane[0][5], 7);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(Source, ASourceStaysGoodWhileItsCodecsInspectAnotherImage) {
+  Codecs codecs({});
+  const auto small = make_jpeg({.size = {20, 30}}), large = make_jpeg({.size = {200, 300}});
+  Source first = codecs.inspect({.data = small, .entry_points = {}});
+  Source second = codecs.inspect({.data = large, .entry_points = {}});
+  EXPECT_EQ(second.decode({0, 0, 200, 300}, 1).region, (Rect{0, 0, 200, 300}));
+  EXPECT_EQ(first.size(), (Size{20, 30}));
+  EXPECT_EQ(first.decode({5, 5, 10, 10}, 1).region, (Rect{5, 5, 10, 10}));
+  EXPECT_TRUE(first.scalable());
+}
+
 TEST(ImageDecoder, AFileWithoutItsOwnTablesNeverUsesThoseOfTheImageBefore) {
   const auto first = make_jpeg({.progressive = true, .restart_rows = 0});
   std::vector<uint8_t> bare = first;
@@ -178,20 +207,20 @@ TEST(Probe, WalkingTheScanTellsASoundFileAlsoWhereNoEntryPointsAreWanted) {
   EXPECT_FALSE(probed.sound);
 }
 
-TEST(ImageDecoder, VouchesForWhatItDecodesToTheLastRowAndAsksNobodyElse) {
-  ImageDecoder decoder(OutputFormat{}, {});
+TEST(Source, DecodesCleanlyOnlyWhatTheCoreDecodesToTheLastRowWithoutTheForeignDecoder) {
+  Codecs codecs({});
   const auto baseline = make_jpeg({.size = {200, 300}});
-  EXPECT_TRUE(decoder.decodes_cleanly({.data = baseline, .entry_points = {}}));
+  EXPECT_TRUE(codecs.inspect({.data = baseline, .entry_points = {}}).decodes_cleanly());
   const auto progressive = make_jpeg({.size = {200, 300}, .progressive = true});
-  EXPECT_TRUE(decoder.decodes_cleanly({.data = progressive, .entry_points = {}}));
+  EXPECT_TRUE(codecs.inspect({.data = progressive, .entry_points = {}}).decodes_cleanly());
   for (auto file : {baseline, progressive}) {
     file.erase(file.end() - 400, file.end() - 2);
-    EXPECT_FALSE(decoder.decodes_cleanly({.data = file, .entry_points = {}}));
+    EXPECT_FALSE(codecs.inspect({.data = file, .entry_points = {}}).decodes_cleanly());
   }
-  EXPECT_FALSE(
-      decoder.decodes_cleanly({.data = Bytes(baseline).first(baseline.size() - 2), .entry_points = {}}));
+  EXPECT_FALSE(codecs.inspect({.data = Bytes(baseline).first(baseline.size() - 2), .entry_points = {}})
+                   .decodes_cleanly());
   const std::vector<uint8_t> no_jpeg(100);
-  EXPECT_FALSE(decoder.decodes_cleanly({.data = no_jpeg, .entry_points = {}}));
+  EXPECT_FALSE(codecs.inspect({.data = no_jpeg, .entry_points = {}}).decodes_cleanly());
 }
 
 }  // namespace

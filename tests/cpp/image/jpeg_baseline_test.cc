@@ -66,7 +66,7 @@ void expect_libjpeg_turbos_pixels(BaselineDecoder& decoder, const File& file, in
                           : Rect{0, 0, expected.height, expected.width};
     for (const EntryPointView& entries : {parsed.entries, EntryPointView()}) {
       Planes planes;
-      ASSERT_EQ(decoder.decode(parsed.header, file, entries, region, planes), Verdict::kDecoded)
+      ASSERT_EQ(decoder.decode(parsed.header, file, entries, region, planes), Outcome::kDecoded)
           << describe(region);
       ASSERT_EQ(planes.region, region);
       ASSERT_EQ(difference(planes, expected), "");
@@ -115,7 +115,7 @@ TEST(BaselineDecoder, DecodesGrayOnceAndRgbWithoutConversion) {
 
   const Parsed parsed(gray);
   Planes planes;
-  ASSERT_EQ(decoder.decode(parsed.header, gray, parsed.entries, {3, 5, 20, 30}, planes), Verdict::kDecoded);
+  ASSERT_EQ(decoder.decode(parsed.header, gray, parsed.entries, {3, 5, 20, 30}, planes), Outcome::kDecoded);
   EXPECT_EQ(planes.channels, 1);
   EXPECT_EQ(planes.plane[0], planes.plane[1]);
   EXPECT_EQ(planes.plane[0], planes.plane[2]);
@@ -128,7 +128,7 @@ TEST(BaselineDecoder, LeavesSubsampledImagesUnderFivePixelsWideToLibjpegTurbo) {
     const Parsed parsed(file);
     Planes planes;
     EXPECT_EQ(decoder.decode(parsed.header, file, parsed.entries, {0, 0, 1, 1}, planes),
-              width < 5 ? Verdict::kUnsuited : Verdict::kDecoded);
+              width < 5 ? Outcome::kUnsuited : Outcome::kDecoded);
   }
 }
 
@@ -141,7 +141,7 @@ TEST(BaselineDecoder, LeavesCoefficientsThatNoEncoderMakesToLibjpegTurbo) {
   const Parsed parsed(file);
   BaselineDecoder decoder;
   Planes planes;
-  EXPECT_EQ(decoder.decode(parsed.header, file, parsed.entries, {0, 0, 8, 40}, planes), Verdict::kOutOfRange);
+  EXPECT_EQ(decoder.decode(parsed.header, file, parsed.entries, {0, 0, 8, 40}, planes), Outcome::kOutOfRange);
 }
 
 TEST(BaselineDecoder, ReportsDamagedData) {
@@ -153,7 +153,7 @@ TEST(BaselineDecoder, ReportsDamagedData) {
   BaselineDecoder decoder;
   Planes planes;
   EXPECT_EQ(decoder.decode(parsed.header, damaged, EntryPointView(), {0, 0, 200, 200}, planes),
-            Verdict::kCorrupt);
+            Outcome::kCorrupt);
   // the scratch is good for the next image
   expect_libjpeg_turbos_pixels(decoder, file, 3, 1);
 }
@@ -167,8 +167,8 @@ TEST(BaselineDecoder, NoticesEntryPointsOfOtherData) {
   ASSERT_FALSE(entries.empty());
   BaselineDecoder decoder;
   Planes planes;
-  const Verdict verdict = decoder.decode(header, file, entries, {50, 50, 100, 100}, planes);
-  EXPECT_TRUE(verdict == Verdict::kMismatch || verdict == Verdict::kCorrupt);
+  const Outcome outcome = decoder.decode(header, file, entries, {50, 50, 100, 100}, planes);
+  EXPECT_TRUE(outcome == Outcome::kMismatch || outcome == Outcome::kCorrupt);
 }
 
 TEST(BaselineDecoder, GivesLibjpegTurbosPixelsForRealPhotographs) {

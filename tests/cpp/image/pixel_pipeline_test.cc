@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "image/codec/decoder.h"
+#include "image/image_decoder.h"
 #include "image/jpeg_oracle.h"
 #include "image/pixel_samples.h"
 #include "simd/level.h"

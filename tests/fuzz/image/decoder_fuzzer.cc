@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "choices.h"
-#include "image/codec/decoder.h"
 #include "image/codec/probe.h"
+#include "image/image_decoder.h"
 
 namespace {
 
@@ -51,15 +51,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<uint8_t> entries;
   try {
     ImageDecoder decoder(format, refuse);
-    const ImageInfo info = decoder.info(image);
-    if (int64_t{info.size.height} * info.size.width > kMaxPixels) return 0;
+    Source source = decoder.inspect(image);
+    if (int64_t{source.size().height} * source.size().width > kMaxPixels) return 0;
     if (choices.below(3)) entries = probe(image.data).entry_points;
     if (!entries.empty() && choices.below(2)) {
       entries[static_cast<size_t>(choices.below(static_cast<int>(entries.size())))] ^=
           static_cast<uint8_t>(1 << choices.below(8));
     }
     image.entry_points = entries;
-    const Geometry geometry = choose_geometry(choices, info.size);
+    const Geometry geometry = choose_geometry(choices, source.size());
     const size_t bytes = size_t{3} * geometry.view.height * geometry.view.width * itemsize(format.dtype);
     const auto first = std::make_unique<uint8_t[]>(bytes), second = std::make_unique<uint8_t[]>(bytes);
     decoder.decode(image, geometry, first.get());

@@ -17,7 +17,7 @@ namespace {
 using fastinet::Planes;
 using fastinet::Rect;
 using fastinet::jpeg::EntryPointView;
-using fastinet::jpeg::Verdict;
+using fastinet::jpeg::Outcome;
 
 constexpr int kMaxPixels = 1 << 16;
 
@@ -105,11 +105,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const Rect region = round ? choices.rectangle(header.size) : whole;
     Planes planes;
     const EntryPointView none;
-    const Verdict verdict = decoder.decode(header, bytes, round % 2 ? entries : none, region, planes);
-    if (round % 2 && !entries.empty() && (verdict == Verdict::kMismatch || verdict == Verdict::kCorrupt)) {
+    const Outcome outcome = decoder.decode(header, bytes, round % 2 ? entries : none, region, planes);
+    if (round % 2 && !entries.empty() && (outcome == Outcome::kMismatch || outcome == Outcome::kCorrupt)) {
       finding("our own entry points do not serve", region);
     }
-    if (verdict != Verdict::kDecoded) continue;
+    if (outcome != Outcome::kDecoded) continue;
     if (!decoded) finding("decoded what libjpeg-turbo refuses", region);
     expect_same(planes, oracle, header.size.width);
   }

@@ -194,20 +194,20 @@ BaselineDecoder::~BaselineDecoder() = default;
 BaselineDecoder::BaselineDecoder(BaselineDecoder&&) noexcept = default;
 BaselineDecoder& BaselineDecoder::operator=(BaselineDecoder&&) noexcept = default;
 
-Verdict BaselineDecoder::decode(const Header& header, Bytes data, const EntryPointView& entries,
+Outcome BaselineDecoder::decode(const Header& header, Bytes data, const EntryPointView& entries,
                                 const Rect& region, Planes& planes, int scale) {
   Impl& impl = *impl_;
-  if (!impl.plan(header, region, scale)) return Verdict::kUnsuited;
-  if (impl.entropy.begin(header, data, entries, impl.window) != Unsuited::kNone) return Verdict::kUnsuited;
+  if (!impl.plan(header, region, scale)) return Outcome::kUnsuited;
+  if (impl.entropy.begin(header, data, entries, impl.window) != Unsuited::kNone) return Outcome::kUnsuited;
 
   const bool context_below = std::any_of(impl.channels, impl.channels + header.components,
                                          [](const Channel& channel) { return channel.down == 2; });
   int y = region.top;
   for (int row = impl.window.top; row < impl.window.bottom; ++row) {
     const Decoded decoded = impl.entropy.next_row();
-    if (decoded == Decoded::kMismatch) return Verdict::kMismatch;
-    if (decoded != Decoded::kRow) return Verdict::kCorrupt;
-    if (!impl.transform(header, row)) return Verdict::kOutOfRange;
+    if (decoded == Decoded::kMismatch) return Outcome::kMismatch;
+    if (decoded != Decoded::kRow) return Outcome::kCorrupt;
+    if (!impl.transform(header, row)) return Outcome::kOutOfRange;
     // the last row of pixels may have to wait for the samples below it
     const int ready =
         row + 1 == impl.window.bottom ? region.bottom() : (row + 1) * impl.mcu_height - context_below;
@@ -220,7 +220,7 @@ Verdict BaselineDecoder::decode(const Header& header, Bytes data, const EntryPoi
   planes.stride = impl.full[0].stride();
   for (int c = 0; c < 3; ++c)
     planes.plane[c] = impl.full[std::min(c, header.components - 1)].at(region.top, region.left);
-  return Verdict::kDecoded;
+  return Outcome::kDecoded;
 }
 
 }  // namespace fastinet::jpeg

@@ -14,7 +14,7 @@
 
 namespace fastinet::jpeg {
 
-enum class Verdict : uint8_t {
+enum class Outcome : uint8_t {
   kDecoded,
   // All others: decode the image with libjpeg-turbo instead.
   kUnsuited,    // Huffman tables that it refuses, subsampled and under 5 pixels wide, or a region too large
@@ -34,8 +34,8 @@ class BaselineDecoder {
   // Decodes `region` (not empty, within the image) of the file `data`, from which `header` was parsed.
   // Without entry points the data before the region is decoded and dropped; data after the region is not
   // looked at. kDecoded: `planes` covers just the region and is valid until the next call. Any other
-  // verdict: `planes` is unspecified. `scale` is 1, 2 or 4; `region` is of the image at 1/scale.
-  Verdict decode(const Header& header, Bytes data, const EntryPointView& entries, const Rect& region,
+  // outcome: `planes` is unspecified. `scale` is 1, 2 or 4; `region` is of the image at 1/scale.
+  Outcome decode(const Header& header, Bytes data, const EntryPointView& entries, const Rect& region,
                  Planes& planes, int scale = 1);
 
  private:

@@ -5,13 +5,11 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 
+#include "base/bytes.h"
 #include "image/geometry.h"
 
 namespace fastinet::jpeg {
-
-using Bytes = std::span<const uint8_t>;
 
 // Why a file does not take the fast path. Countable; kNone: it does.
 enum class Unsuited : uint8_t {

@@ -5,34 +5,13 @@
 #include <string_view>
 
 #include "base/encoding.h"
+#include "image/codec/jpeg/header_parser.h"
+#include "image/codec/jpeg/segments.h"
 
 namespace fastinet {
 namespace {
 
-using Span = std::span<const uint8_t>;
-
-enum Marker : uint8_t {
-  kSof0 = 0xC0,
-  kSof1 = 0xC1,
-  kSof2 = 0xC2,
-  kDht = 0xC4,
-  kJpg = 0xC8,
-  kDac = 0xCC,
-  kSof15 = 0xCF,
-  kRst0 = 0xD0,
-  kRst7 = 0xD7,
-  kEoi = 0xD9,
-  kSos = 0xDA,
-  kDqt = 0xDB,
-  kDri = 0xDD,
-  kApp0 = 0xE0,
-  kApp1 = 0xE1,
-  kApp2 = 0xE2,
-  kApp13 = 0xED,
-  kApp14 = 0xEE,
-  kApp15 = 0xEF,
-  kCom = 0xFE,
-};
+using namespace jpeg;  // the markers
 
 constexpr std::string_view kExifName{"Exif\0\0", 6};
 constexpr std::string_view kXmpName{"http://ns.adobe.com/xap/1.0/\0", 29};
@@ -40,16 +19,14 @@ constexpr std::string_view kPhotoshopName{"Photoshop 3.0\0", 14};
 constexpr std::string_view kMpfName{"MPF\0", 4};
 constexpr std::string_view kIccName{"ICC_PROFILE\0", 12};
 
-int big_endian16(Span s, size_t at) { return s[at] << 8 | s[at + 1]; }
-
-bool starts_with(Span s, std::string_view prefix) {
+bool starts_with(Bytes s, std::string_view prefix) {
   return s.size() >= prefix.size() && std::memcmp(s.data(), prefix.data(), prefix.size()) == 0;
 }
 
 // Goes from marker to marker as they look in entropy-coded data: 0xFF and neither 0 nor a fill byte.
 class MarkerFinder {
  public:
-  explicit MarkerFinder(Span data) : next_(data.data()), end_(data.data() + data.size()) {}
+  explicit MarkerFinder(Bytes data) : next_(data.data()), end_(data.data() + data.size()) {}
 
   // The marker's second byte, or nullptr behind the last one.
   const uint8_t* next() {
@@ -69,7 +46,7 @@ class MarkerFinder {
 
 // Whether Pillow's walk over Photoshop's resources ends in an exception that it does not handle: a name
 // length that lies just behind the segment.
-bool photoshop_breaks_pillow(Span s) {
+bool photoshop_breaks_pillow(Bytes s) {
   size_t at = kPhotoshopName.size();
   while (at + 4 <= s.size() && std::memcmp(&s[at], "8BIM", 4) == 0) {
     at += 4;
@@ -86,7 +63,7 @@ bool photoshop_breaks_pillow(Span s) {
 }
 
 // Empty where the segment is in order.
-const char* read_app(uint8_t marker, Span s, JpegSurvey& survey) {
+const char* read_app(uint8_t marker, Bytes s, JpegSurvey& survey) {
   if (marker == kApp0 && starts_with(s, "JFIF") && s.size() < 7) return "short JFIF segment";
   if (marker == kApp14 && starts_with(s, "Adobe") && s.size() < 7) return "short Adobe segment";
   if (marker == kApp13 && starts_with(s, kPhotoshopName) && photoshop_breaks_pillow(s)) {
@@ -103,11 +80,11 @@ const char* read_app(uint8_t marker, Span s, JpegSurvey& survey) {
   return "";
 }
 
-const char* read_frame(uint8_t marker, Span s, JpegSurvey& survey) {
+const char* read_frame(uint8_t marker, Bytes s, JpegSurvey& survey) {
   if (survey.components != 0) return "second frame";
   if (s.size() < 6 || s.size() != 6 + 3 * size_t{s[5]}) return "frame header of a wrong length";
   if (s[0] != 8) return "not 8 bits a sample";
-  survey.size = {big_endian16(s, 1), big_endian16(s, 3)};
+  survey.size = {be16(&s[1]), be16(&s[3])};
   survey.components = s[5];
   survey.baseline = marker == kSof0;
   survey.progressive = marker == kSof2;
@@ -118,50 +95,84 @@ const char* read_frame(uint8_t marker, Span s, JpegSurvey& survey) {
   return "";
 }
 
-}  // namespace
+// Fills a JpegSurvey from segment to segment.
+class SurveyParser {
+ public:
+  explicit SurveyParser(JpegSurvey& survey) : survey_(survey) {}
 
-bool is_jpeg(Span data) { return recognise_encoding(data) == Encoding::kJpeg; }
+  // Takes the reader's last step. Returns whether the parser wants another one.
+  bool take(SegmentReader::Step step, const SegmentReader& reader);
 
-JpegSurvey survey_jpeg(Span data) {
-  JpegSurvey survey;
-  const auto irregular = [&](const char* why) {
-    survey.irregular = why;
-    return survey;
-  };
-  size_t at = 2;
-  for (;;) {
-    if (at + 2 > data.size()) return irregular("no scan");
-    if (data[at] != 0xFF) return irregular("junk between segments");
-    const uint8_t marker = data[at + 1];
-    if (marker == 0xFF) {  // fill byte
-      ++at;
-      continue;
-    }
-    if (at + 4 > data.size()) return irregular("no scan");
-    const size_t length = static_cast<size_t>(big_endian16(data, at + 2));
-    if (length < 2 || at + 2 + length > data.size()) return irregular("segment of a wrong length");
-    const Span segment = data.subspan(at + 4, length - 2);
-    at += 2 + length;
+ private:
+  bool irregular(const char* why);
 
-    const char* why = "";
-    if (marker == kSof0 || marker == kSof1 || marker == kSof2) {
-      why = read_frame(marker, segment, survey);
-    } else if (marker >= kApp0 && marker <= kApp15) {
-      why = read_app(marker, segment, survey);
-    } else if (marker == kSos) {
-      if (survey.components == 0) return irregular("scan before the frame header");
-      if (segment.empty()) return irregular("empty scan header");
-      survey.single_scan = !survey.progressive && segment[0] == survey.components;
-      survey.scan_begin = at;
-      return survey;
-    } else if (marker != kDht && marker != kDqt && marker != kDri && marker != kCom) {
-      why = "unusual marker before the scan";
-    }
-    if (*why != '\0') return irregular(why);
+  JpegSurvey& survey_;
+};
+
+bool SurveyParser::take(SegmentReader::Step step, const SegmentReader& reader) {
+  switch (step) {
+    case SegmentReader::Step::kJunk:
+      return irregular("junk between segments");
+    case SegmentReader::Step::kEnd:
+      return irregular("no scan");
+    case SegmentReader::Step::kLengthTooSmall:
+    case SegmentReader::Step::kLengthTooLarge:
+      return irregular("segment of a wrong length");
+    case SegmentReader::Step::kSegment:
+      break;
   }
+  const uint8_t marker = reader.marker();
+  const Bytes segment = reader.segment();
+  const char* why = "";
+  if (marker == kSof0 || marker == kSof1 || marker == kSof2) {
+    why = read_frame(marker, segment, survey_);
+  } else if (marker >= kApp0 && marker <= kApp15) {
+    why = read_app(marker, segment, survey_);
+  } else if (marker == kSos) {
+    if (survey_.components == 0) return irregular("scan before the frame header");
+    if (segment.empty()) return irregular("empty scan header");
+    survey_.single_scan = !survey_.progressive && segment[0] == survey_.components;
+    survey_.scan_begin = reader.position();
+    return false;
+  } else if (marker != kDht && marker != kDqt && marker != kDri && marker != kCom) {
+    why = "unusual marker before the scan";
+  }
+  return *why == '\0' || irregular(why);
 }
 
-bool ends_with_eoi(Span data, const JpegSurvey& survey) {
+bool SurveyParser::irregular(const char* why) {
+  survey_.irregular = why;
+  return false;
+}
+
+}  // namespace
+
+bool is_jpeg(Bytes data) { return recognise_encoding(data) == Encoding::kJpeg; }
+
+JpegSurvey survey_jpeg(Bytes data) {
+  JpegSurvey survey;
+  SurveyParser parser(survey);
+  SegmentReader reader(data);
+  while (parser.take(reader.next(), reader)) {
+  }
+  return survey;
+}
+
+JpegHeaders read_jpeg_headers(Bytes data) {
+  JpegHeaders headers;
+  SurveyParser survey(headers.survey);
+  HeaderParser header(data, headers.header);
+  SegmentReader reader(data);
+  for (bool more = true; more;) {
+    const SegmentReader::Step step = reader.next();
+    header.take(step, reader);
+    more = survey.take(step, reader);
+  }
+  headers.unsuited = header.result();
+  return headers;
+}
+
+bool ends_with_eoi(Bytes data, const JpegSurvey& survey) {
   MarkerFinder markers(data.subspan(survey.scan_begin));
   while (const uint8_t* marker = markers.next()) {
     if (*marker == kEoi) return true;
@@ -170,15 +181,14 @@ bool ends_with_eoi(Span data, const JpegSurvey& survey) {
   return false;
 }
 
-int64_t decode_work(Span data, int64_t max_pixels) {
+int64_t decode_work(Bytes data, int64_t max_pixels) {
   int64_t pixels = 0;
   int64_t scans = 0;
   const uint8_t* const end = data.data() + data.size();
   MarkerFinder markers(data);
   while (const uint8_t* p = markers.next()) {
     if (*p == kSos) ++scans;
-    const bool frame = *p >= kSof0 && *p <= kSof15 && *p != kDht && *p != kJpg && *p != kDac;
-    if (!frame || end - p < 8) continue;
+    if (!is_frame(*p) || end - p < 8) continue;
     const int64_t area = int64_t{p[4] << 8 | p[5]} * (p[6] << 8 | p[7]);
     if (area <= max_pixels) pixels = std::max(pixels, area);
   }

@@ -4,9 +4,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 
+#include "base/bytes.h"
+#include "image/codec/jpeg/header.h"
 #include "image/geometry.h"
 
 namespace fastinet {
@@ -23,23 +24,34 @@ struct JpegSurvey {
   bool single_scan = false;  // the first scan holds all components of a sequential file
   size_t scan_begin = 0;     // offset of the first byte of entropy-coded data
 
-  std::span<const uint8_t> exif;  // behind "Exif\0\0"; empty: none
-  std::span<const uint8_t> xmp;   // behind its name space; empty: none
-  bool several_exif = false;      // Pillow joins them
+  Bytes exif;                 // behind "Exif\0\0"; empty: none
+  Bytes xmp;                  // behind its name space; empty: none
+  bool several_exif = false;  // Pillow joins them
 };
 
 // FF D8 FF, as Pillow's plugin accepts it.
-bool is_jpeg(std::span<const uint8_t> data);
+bool is_jpeg(Bytes data);
 
 // REQUIRES: is_jpeg(data). Views point into `data`. Never throws.
-JpegSurvey survey_jpeg(std::span<const uint8_t> data);
+JpegSurvey survey_jpeg(Bytes data);
+
+// What one walk over the segments finds out for all decoders.
+struct JpegHeaders {
+  JpegSurvey survey;
+  jpeg::Header header;                              // of a regular file that the fast path takes
+  jpeg::Unsuited unsuited = jpeg::Unsuited::kNone;  // why it does not take the file; kNone: it does
+};
+
+// survey_jpeg() and parse_header() in one walk. REQUIRES: is_jpeg(data). Views point into `data`. Never
+// throws for bad data.
+JpegHeaders read_jpeg_headers(Bytes data);
 
 // Whether EOI follows the scan of a single_scan file, or comes anywhere behind the first scan of others.
-bool ends_with_eoi(std::span<const uint8_t> data, const JpegSurvey& survey);
+bool ends_with_eoi(Bytes data, const JpegSurvey& survey);
 
 // Pixels of the file's largest frame times the number of its scans, from every marker that can be found
 // anywhere in `data`: an upper bound of the pixels that any decoder visits. Frames of more than `max_pixels`
 // do not count: they are never decoded.
-int64_t decode_work(std::span<const uint8_t> data, int64_t max_pixels);
+int64_t decode_work(Bytes data, int64_t max_pixels);
 
 }  // namespace fastinet
