@@ -64,7 +64,8 @@ struct ShardBuilder::Impl {
   void store(const std::string& key, std::span<const uint8_t> payload, int32_t label,
              const std::string& annotation, const Boxes* boxes, const ImageExamination& image) {
     writer.add(key, image.extension(), payload, label, image.facts(), annotation, boxes);
-    ++report.labels[label];
+    if (report.labels.empty() || report.labels.back().first != label) report.labels.emplace_back(label, 0);
+    ++report.labels.back().second;
     report.payload_bytes += payload.size();
     if (!image.facts().entry_points.empty()) ++report.with_entry_points;
     for (const std::string& remark : image.remarks()) remark_on(key, remark);

@@ -30,7 +30,8 @@ namespace py = pybind11;
 namespace fastinet::python {
 namespace {
 
-using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t>;
+using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t,
+                             std::shared_ptr<LabelMap>>;
 
 // The contiguous bytes of a bytes object, memoryview or uint8 array, kept alive and unmoved.
 class ByteView {
@@ -67,8 +68,8 @@ PayloadFormat format_of(const std::string& name) {
 }
 
 ShardSpec spec_of(const SpecTuple& t) {
-  const auto& [tar, index, records, tar_size, index_size, index_xxh3] = t;
-  return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3};
+  const auto& [tar, index, records, tar_size, index_size, index_xxh3, label_map] = t;
+  return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3, label_map};
 }
 
 py::dict summary_dict(const ShardSummary& s) {
@@ -78,6 +79,8 @@ py::dict summary_dict(const ShardSummary& s) {
   d["xxh3"] = s.tar_xxh3;
   d["index_bytes"] = s.index_size;
   d["index_xxh3"] = s.index_xxh3;
+  d["tar_chunks"] = s.tar_chunks;
+  d["index_chunks"] = s.index_chunks;
   return d;
 }
 
@@ -147,6 +150,10 @@ void bind_record(py::module_& m) {
 void bind_dataset(py::module_& m) {
   PYBIND11_NUMPY_DTYPE(RecordFacts, label, width, height, payload_bytes, entry_points_bytes, orientation,
                        format, clean, boxes, payload_offset);
+  py::class_<LabelMap, std::shared_ptr<LabelMap>>(m, "LabelMap")
+      .def(py::init<std::vector<int32_t>>(), py::arg("classes"))
+      .def("__len__", &LabelMap::size)
+      .def("__call__", &LabelMap::operator(), py::arg("label"));
   py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
       .def(py::init([](const std::vector<SpecTuple>& tuples) {
              std::vector<ShardSpec> specs;

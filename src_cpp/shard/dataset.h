@@ -55,6 +55,7 @@ class ShardedDataset {
     RecordView record;
     std::shared_ptr<const Shard> owner;
     int64_t number = -1;  // of the record in its shard
+    std::shared_ptr<const LabelMap> label_map = nullptr;  // of the boxes; `record` is mapped already
 
     // Throw Error{kChecksum} naming the sidecar where it is damaged, boxes() also Error{kFormat} naming the
     // record.
@@ -64,7 +65,7 @@ class ShardedDataset {
     // For messages: shard, number and key, the last only if it can be trusted.
     ErrorContext where() const;
   };
-  // Throws Error naming the file at fault. A fault that shows here is the shard's: ErrorContext::record is
+  // The record with its label as the dataset's class. Throws Error naming the file at fault. A fault that shows here is the shard's: ErrorContext::record is
   // not set.
   Handle record(int64_t index) const;
 

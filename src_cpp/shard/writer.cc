@@ -34,7 +34,7 @@ ShardWriter::ShardWriter(std::string tar_path, std::string index_path)
 
 void ShardWriter::write(std::span<const uint8_t> bytes) {
   tar_.write(bytes);
-  hash_.update(bytes);
+  hasher_.update(bytes);
   offset_ += bytes.size();
 }
 
@@ -69,16 +69,23 @@ ShardSummary ShardWriter::finish() {
   static constexpr std::array<uint8_t, 2 * format::kTarBlock> kEnd{};
   write(kEnd);
   tar_.commit();
-  return write_sidecar(records_, index_path_, offset_, hash_.digest());
+  return write_sidecar(records_, index_path_, offset_, hasher_.finish());
 }
 
 ShardSummary write_sidecar(const SidecarBuilder& records, const std::string& index_path, uint64_t tar_size,
-                           uint64_t tar_xxh3) {
-  const std::vector<uint8_t> bytes = records.build(tar_size, tar_xxh3);
+                           FileHashes tar) {
+  const std::vector<uint8_t> bytes = records.build(tar_size, tar.whole);
   OutputFile file(index_path);
   file.write(bytes);
   file.commit();
-  ShardSummary summary{records.size(), tar_size, tar_xxh3, bytes.size(), 0};
+  FileHasher hasher;
+  hasher.update(bytes);
+  ShardSummary summary{.record_count = records.size(),
+                       .tar_size = tar_size,
+                       .tar_xxh3 = tar.whole,
+                       .index_size = bytes.size(),
+                       .tar_chunks = std::move(tar.chunks),
+                       .index_chunks = hasher.finish().chunks};
   std::memcpy(&summary.index_xxh3, bytes.data() + offsetof(format::Header, head_xxh3),
               sizeof summary.index_xxh3);
   return summary;
