@@ -64,9 +64,9 @@ def decode_counts() -> DecodeCounts: ...  # of this thread's calls of decode and
 def probe(data: NDArray[np.uint8]) -> ProbeResult: ...
 
 # Paths and names may hold bytes that are no UTF-8: as os.fsdecode gives them.
-# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3); boxes are (width, height, rows of label,
+# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3, label map); boxes are (width, height, rows of label,
 # xmin, ymin, xmax, ymax, flags).
-_Shard = tuple[str, str, int, int, int, int]
+_Shard = tuple[str, str, int, int, int, int, LabelMap | None]
 _Boxes = tuple[int, int, list[tuple[int, int, int, int, int, int]]]
 
 @type_check_only
@@ -76,6 +76,16 @@ class ShardSummary(TypedDict):
     xxh3: int
     index_bytes: int
     index_xxh3: int
+    index_head_bytes: int
+    index_prefix_bytes: int
+    index_file_xxh3: int
+    tar_chunks: list[int]  # XXH3 of each 8 MiB
+    index_chunks: list[int]
+
+class LabelMap(metaclass=_Pybind11Type):  # of a shard's labels to the dataset's classes
+    def __init__(self, classes: Sequence[int]) -> None: ...
+    def __len__(self) -> int: ...
+    def __call__(self, label: int) -> int: ...
 
 class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # made by the core only
@@ -99,6 +109,8 @@ class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
     def clean(self) -> bool: ...
     @property
     def payload_xxh3(self) -> int: ...
+    @property
+    def original_xxh3(self) -> int: ...
     @property
     def entry_points(self) -> bytes: ...
     @property
@@ -294,8 +306,13 @@ class ShardReport(TypedDict):
     tar_xxh3: int
     index_bytes: int
     index_xxh3: int
+    index_head_bytes: int
+    index_prefix_bytes: int
+    index_file_xxh3: int
+    tar_chunks: list[int]
+    index_chunks: list[int]
     with_entry_points: int
-    labels: list[tuple[int, int]]
+    labels: list[tuple[int, int]]  # of the records in order, as runs: label and length
     remarks: dict[str, int]
     examples: dict[str, list[str]]
 
@@ -307,6 +324,10 @@ class ImageFacts(TypedDict):
     format: str
     clean: bool
     entry_points: bytes
+
+ENCODINGS: tuple[
+    str, ...
+]  # names of encodings, as Pillow spells them, by the codes of FORMAT.md; "": unknown
 
 COMMON_REMARKS: list[str]  # of which a report lists only a few examples
 
@@ -336,6 +357,7 @@ class ShardBuilder(metaclass=_Pybind11Type):
         annotation: str,
         origin: str,
         boxes: _Boxes | None = None,
+        original_xxh3: int | None = None,  # of the source's file where `payload` is a re-encoding of it
     ) -> str: ...
     def finish(self) -> ShardReport: ...
     def abandon(self) -> None: ...

@@ -248,9 +248,10 @@ def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettin
         if settings.on_bad == "skip":
             return str(error)
         raise
+    original = data
     if settings.reencoding and data:
         try:
-            data = settings.reencoding.apply(data)
+            data = settings.reencoding.apply(original)
         except DecodeError as error:
             reason = _core.examine(data)[1] or str(error)
             if settings.on_bad == "fail":
@@ -260,7 +261,10 @@ def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettin
             if settings.on_bad == "skip":
                 return reason
     boxes = sample.boxes and sample.boxes.row()
-    return writer.add_bytes(sample.key, data, sample.label, _annotation(sample), sample.origin, boxes)
+    original_xxh3 = None if data is original else _core.xxh3(original)
+    return writer.add_bytes(
+        sample.key, data, sample.label, _annotation(sample), sample.origin, boxes, original_xxh3
+    )
 
 
 def _listed_size(sample: Sample) -> int:

@@ -18,8 +18,8 @@ from fastinet.storage.files import is_there, read_json
 
 __all__ = ["FORMATS", "JPEG", "KINDS", "MEANINGS", "FileNames", "meaning_of", "read_report"]
 
-FORMATS = ("unknown", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP")  # by FORMAT.md's numbers
-JPEG = 1
+FORMATS = ("unknown", *_core.ENCODINGS[1:])  # by the codes of FORMAT.md
+JPEG = FORMATS.index("JPEG")
 
 _SUFFIXES = {
     "jpg": 1,
@@ -55,12 +55,7 @@ _TOLD_BY_SIDECARS = {
     "EXIF-rotated",
     "under 32 px",
     "neither JPEG nor another common format",
-    "PNG",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "WEBP",
-    "WebP",
+    *FORMATS[2:],
 }
 
 MEANINGS = {

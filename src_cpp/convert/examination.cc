@@ -12,30 +12,6 @@ namespace {
 constexpr int kSmallSide = 32;
 constexpr size_t kShownBytes = 8;  // of what is no image
 
-}  // namespace
-
-PayloadFormat payload_format(ImageFormat format) {
-  switch (format) {
-    case ImageFormat::kUnknown:
-      return PayloadFormat::kUnknown;
-    case ImageFormat::kJpeg:
-      return PayloadFormat::kJpeg;
-    case ImageFormat::kPng:
-      return PayloadFormat::kPng;
-    case ImageFormat::kGif:
-      return PayloadFormat::kGif;
-    case ImageFormat::kBmp:
-      return PayloadFormat::kBmp;
-    case ImageFormat::kTiff:
-      return PayloadFormat::kTiff;
-    case ImageFormat::kWebp:
-      return PayloadFormat::kWebp;
-  }
-  return PayloadFormat::kUnknown;
-}
-
-namespace {
-
 std::string in_hex(std::span<const uint8_t> bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
   std::string text;
@@ -50,13 +26,13 @@ std::string in_hex(std::span<const uint8_t> bytes) {
 std::string explain(const std::string& refusal, const ProbeResult& probed, std::span<const uint8_t> payload) {
   const std::string size = std::to_string(payload.size()) + " bytes";
   std::string what;
-  if (probed.format == ImageFormat::kUnknown) {
+  if (probed.encoding == Encoding::kUnknown) {
     what = "expected an image, found " + size + " that begin with " +
            in_hex(payload.first(std::min(payload.size(), kShownBytes)));
   } else if (probed.regular && !probed.complete) {
     what = "truncated JPEG: expected an end-of-image marker, found the end after " + size;
   } else {
-    what = std::string("damaged ") + name(probed.format);
+    what = std::string("damaged ") + name(probed.encoding);
     if (!probed.irregular.empty()) what += ": " + probed.irregular;
   }
   return what + "; Pillow says: " + refusal;
@@ -80,9 +56,7 @@ ImageExamination::ImageExamination(std::span<const uint8_t> payload, const Judge
     refusal_ = error.what();
   }
   if (!refusal_.empty()) {
-    const PayloadFormat format = facts_.format;
-    facts_ = {};
-    facts_.format = format;
+    facts_ = {.encoding = facts_.encoding};
     odd_encoding_.clear();
     remarks_.clear();
     return;
@@ -101,7 +75,7 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
                             : check == Check::kNone ? Scanning::kNone
                                                     : Scanning::kWalk;
   ProbeResult probed = probe(payload, scanning);
-  facts_.format = payload_format(probed.format);
+  facts_.encoding = probed.encoding;
   const int64_t pixels = int64_t{probed.size.width} * probed.size.height;
   if (probed.regular && pixels > kMaxImagePixels) {
     refusal_ = "expected at most " + std::to_string(kMaxImagePixels) +
@@ -109,7 +83,7 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
                std::to_string(probed.size.width) + "x" + std::to_string(probed.size.height);
     return;
   }
-  const bool jpeg = probed.format == ImageFormat::kJpeg;
+  const bool jpeg = probed.encoding == Encoding::kJpeg;
   int components = probed.components;
   facts_.clean = probed.sound || (jpeg && check != Check::kNone && decodes_cleanly(payload));
   const bool settled = probed.regular && probed.complete && probed.orientation != 0;
@@ -139,8 +113,8 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
   entry_points_ = std::move(probed.entry_points);
   facts_.entry_points = entry_points_;
   if (!jpeg) {
-    const std::string format = name(probed.format);
-    odd_encoding_ = format.empty() ? "neither JPEG nor another common format" : format;
+    const bool known = probed.encoding != Encoding::kUnknown;
+    odd_encoding_ = known ? name(probed.encoding) : "neither JPEG nor another common format";
   } else if (components == 4) {
     odd_encoding_ = "CMYK";
   }
@@ -148,26 +122,6 @@ void ImageExamination::read(std::span<const uint8_t> payload, const Judge& judge
   if (components == 1) remarks_.emplace_back("gray");
   if (components == 4) remarks_.emplace_back("CMYK");
   if (probed.progressive) remarks_.emplace_back("progressive");
-}
-
-const char* ImageExamination::extension() const {
-  switch (facts_.format) {
-    case PayloadFormat::kJpeg:
-      return "jpg";
-    case PayloadFormat::kPng:
-      return "png";
-    case PayloadFormat::kBmp:
-      return "bmp";
-    case PayloadFormat::kTiff:
-      return "tif";
-    case PayloadFormat::kGif:
-      return "gif";
-    case PayloadFormat::kWebp:
-      return "webp";
-    case PayloadFormat::kUnknown:
-      break;
-  }
-  return "bin";
 }
 
 }  // namespace fastinet

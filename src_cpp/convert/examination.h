@@ -33,9 +33,6 @@ enum class Check {
 // What so many images are that a report gives but a few examples; of any other remark it lists them all.
 inline constexpr std::string_view kCommonRemarks[] = {"EXIF-rotated", "gray", "progressive", "under 32 px"};
 
-// The shard layer's number of a format.
-PayloadFormat payload_format(ImageFormat format);
-
 class ImageExamination {
  public:
   // Calls `judge` from this thread. Throws std::bad_alloc where memory is short, and what `judge` throws.
@@ -56,9 +53,6 @@ class ImageExamination {
   // "CMYK" for a JPEG file of four components, the format's name for what is no JPEG file; empty for the
   // usual.
   const std::string& odd_encoding() const { return odd_encoding_; }
-
-  // Usual file name extension of the payload's format, without a dot; "bin" for an unknown one.
-  const char* extension() const;
 
  private:
   void read(std::span<const uint8_t> payload, const Judge& judge, Check check, bool entry_points);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "convert/extent_reader.h"
 
 namespace fastinet {
@@ -39,7 +40,8 @@ struct ShardBuilder::Impl {
 
   // The reason against the image; empty for a good one.
   std::string append(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                     const std::string& annotation, const Boxes* boxes, const std::string& origin) {
+                     const std::string& annotation, const Boxes* boxes, const std::string& origin,
+                     std::optional<uint64_t> original_xxh3 = {}) {
     const ImageExamination image(payload, judge, check, entry_points);
     std::string refusal = image.refusal();
     if (normaliser && !image.odd_encoding().empty()) {
@@ -47,7 +49,8 @@ struct ShardBuilder::Impl {
       if (normalised.refusal.empty()) {
         const std::span jpeg(reinterpret_cast<const uint8_t*>(normalised.jpeg.data()),
                              normalised.jpeg.size());
-        store(key, jpeg, label, annotation, boxes, ImageExamination(jpeg, judge, check, entry_points));
+        store(key, jpeg, label, annotation, boxes, ImageExamination(jpeg, judge, check, entry_points),
+              original_xxh3.value_or(xxh3(payload)));
         remark_on(key, image.odd_encoding() + " normalised to RGB JPEG");
         return {};
       }
@@ -57,13 +60,15 @@ struct ShardBuilder::Impl {
       throw Error(ErrorKind::kDecode, "bad image: " + refusal, {.path = origin, .key = key});
     }
     if (!refusal.empty() && on_bad == OnBad::kSkip) return refusal;
-    store(key, payload, label, annotation, boxes, image);
+    store(key, payload, label, annotation, boxes, image, original_xxh3);
     return refusal;
   }
 
   void store(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-             const std::string& annotation, const Boxes* boxes, const ImageExamination& image) {
-    writer.add(key, image.extension(), payload, label, image.facts(), annotation, boxes);
+             const std::string& annotation, const Boxes* boxes, const ImageExamination& image,
+             std::optional<uint64_t> original_xxh3) {
+    writer.add(key, extension(image.facts().encoding), payload, label, image.facts(), annotation, boxes,
+               original_xxh3);
     if (report.labels.empty() || report.labels.back().first != label) report.labels.emplace_back(label, 0);
     ++report.labels.back().second;
     report.payload_bytes += payload.size();
@@ -114,8 +119,9 @@ std::vector<std::pair<size_t, std::string>> ShardBuilder::add(std::span<const Sa
 }
 
 std::string ShardBuilder::add(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                              const std::string& annotation, const Boxes* boxes, const std::string& origin) {
-  return impl_->append(key, payload, label, annotation, boxes, origin);
+                              const std::string& annotation, const Boxes* boxes, const std::string& origin,
+                              std::optional<uint64_t> original_xxh3) {
+  return impl_->append(key, payload, label, annotation, boxes, origin, original_xxh3);
 }
 
 ShardReport ShardBuilder::finish() {

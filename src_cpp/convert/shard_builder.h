@@ -65,9 +65,11 @@ class ShardBuilder {
   // them, Error{kIo} naming the shard where it cannot be written.
   std::vector<std::pair<size_t, std::string>> add(std::span<const SampleExtent> samples);
 
-  // The same for bytes in memory; `origin` is what errors name. Returns the reason; empty: a good image.
+  // The same for bytes in memory. `origin` is what errors name; `original_xxh3` the hash of the source's file
+  // where the payload is a re-encoding of it. Returns the reason; empty: a good image.
   std::string add(const std::string& key, std::span<const uint8_t> payload, int32_t label,
-                  const std::string& annotation, const Boxes* boxes, const std::string& origin);
+                  const std::string& annotation, const Boxes* boxes, const std::string& origin,
+                  std::optional<uint64_t> original_xxh3 = {});
 
   // Makes shard and sidecar durable under their names.
   ShardReport finish();

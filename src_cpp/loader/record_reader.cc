@@ -83,8 +83,7 @@ class ShardReader : public SampleReader {
   Size size_of(const RecordView& record, const EncodedImage& image, bool decoding) {
     const Size recorded{record.height, record.width};
     const bool known = recorded.height > 0 && recorded.width > 0;
-    const bool cheap =
-        record.format == PayloadFormat::kJpeg;  // to ask; of others the foreign decoder is asked
+    const bool cheap = record.encoding == Encoding::kJpeg;  // to ask; of others the foreign decoder is asked
     if (known && !options_.apply_orientation && (decoding || !cheap)) return recorded;
     const ImageInfo info = decoder_.info(image);
     if (known) {

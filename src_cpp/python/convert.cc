@@ -84,6 +84,9 @@ py::dict report_of(const ShardReport& report) {
   result["index_xxh3"] = report.files.index_xxh3;
   result["tar_chunks"] = report.files.tar_chunks;
   result["index_chunks"] = report.files.index_chunks;
+  result["index_head_bytes"] = report.files.index_head_size;
+  result["index_prefix_bytes"] = report.files.index_prefix_size;
+  result["index_file_xxh3"] = report.files.index_file_xxh3;
   result["with_entry_points"] = report.with_entry_points;
   result["remarks"] = report.remarks;
   result["labels"] = report.labels;
@@ -114,7 +117,7 @@ class Builder {
 
   py::str add_bytes(const py::object& key, const py::bytes& payload, int32_t label,
                     const py::object& annotation, const py::object& origin,
-                    const std::optional<BoxesTuple>& box_tuple) {
+                    const std::optional<BoxesTuple>& box_tuple, std::optional<uint64_t> original_xxh3) {
     const std::string_view data = payload;
     const std::string names[] = {bytes_of(key), bytes_of(annotation), bytes_of(origin)};
     const std::optional<Boxes> boxes = boxes_of(box_tuple);
@@ -122,7 +125,8 @@ class Builder {
     {
       const py::gil_scoped_release release;
       const std::span bytes(reinterpret_cast<const uint8_t*>(data.data()), data.size());
-      reason = open().add(names[0], bytes, label, names[1], boxes ? &*boxes : nullptr, names[2]);
+      reason =
+          open().add(names[0], bytes, label, names[1], boxes ? &*boxes : nullptr, names[2], original_xxh3);
     }
     return text(reason);
   }
@@ -162,7 +166,7 @@ py::tuple examine(const py::bytes& payload, const std::string& check) {
   d["width"] = facts.width;
   d["height"] = facts.height;
   d["orientation"] = facts.orientation;
-  d["format"] = name(recognise({reinterpret_cast<const uint8_t*>(data.data()), data.size()}));
+  d["format"] = name(recognise_encoding({reinterpret_cast<const uint8_t*>(data.data()), data.size()}));
   d["clean"] = facts.clean;
   d["entry_points"] =
       py::bytes(reinterpret_cast<const char*>(facts.entry_points.data()), facts.entry_points.size());
@@ -190,7 +194,8 @@ void bind_convert(py::module_& m) {
            py::arg("normalise_odd") = false, py::arg("check") = "fast")
       .def("add_extents", &Builder::add_extents, py::arg("rows"))
       .def("add_bytes", &Builder::add_bytes, py::arg("key"), py::arg("payload"), py::arg("label"),
-           py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none())
+           py::arg("annotation"), py::arg("origin"), py::arg("boxes") = py::none(),
+           py::arg("original_xxh3") = py::none())
       .def("finish", &Builder::finish)
       .def("abandon", &Builder::abandon);
   m.attr("COMMON_REMARKS") = std::vector<std::string>(std::begin(kCommonRemarks), std::end(kCommonRemarks));

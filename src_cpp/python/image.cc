@@ -122,7 +122,7 @@ py::dict probe_to_dict(const ByteArray& data) {
     return probe(bytes_of(data));
   }();
   py::dict d;
-  d["format"] = name(result.format);
+  d["format"] = name(result.encoding);
   d["regular"] = result.regular;
   d["irregular"] = result.irregular;
   d["height"] = result.size.height;

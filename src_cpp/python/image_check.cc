@@ -29,20 +29,13 @@ struct Findings {
 
 std::string size_text(int width, int height) { return std::to_string(width) + "x" + std::to_string(height); }
 
-std::string format_text(PayloadFormat format) {
-  constexpr const char* kNames[] = {"no known format", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WebP"};
-  const auto number = static_cast<size_t>(format);
-  return number < std::size(kNames) ? kNames[number] : "format " + std::to_string(number);
-}
-
 void check_image(const RecordView& r, int64_t number, bool scan, Findings& findings) {
   const auto disagree = [&](std::string problem, std::string expected, std::string found) {
     findings.disagreements.push_back({number, std::move(problem), std::move(expected), std::move(found)});
   };
   const ProbeResult image = probe(r.payload, Scanning::kNone);
-  const PayloadFormat format = payload_format(image.format);
-  if (r.format != PayloadFormat::kUnknown && r.format != format)
-    disagree("payload's format", format_text(format), format_text(r.format));
+  if (r.encoding != Encoding::kUnknown && r.encoding != image.encoding)
+    disagree("payload's format", describe(image.encoding), describe(r.encoding));
   if (r.clean && image.regular && !image.complete)
     disagree("decoded to the last row when the sidecar was made", "no: the file is cut short", "yes");
   if (r.width != 0 || r.height != 0) {  // else they are not known

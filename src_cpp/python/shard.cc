@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/encoding.h"
 #include "base/hash.h"
 #include "python/bind.h"
 #include "python/boxes.h"
@@ -53,20 +54,6 @@ py::bytes as_bytes(std::span<const uint8_t> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
 }
 
-constexpr std::array<const char*, 7> kFormats = {"", "JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"};
-
-const char* format_name(PayloadFormat format) {
-  const auto i = static_cast<size_t>(format);
-  return i < kFormats.size() ? kFormats[i] : "";
-}
-
-PayloadFormat format_of(const std::string& name) {
-  for (size_t i = 0; i < kFormats.size(); ++i) {
-    if (name == kFormats[i]) return static_cast<PayloadFormat>(i);
-  }
-  return PayloadFormat::kUnknown;
-}
-
 ShardSpec spec_of(const SpecTuple& t) {
   const auto& [tar, index, records, tar_size, index_size, index_xxh3, label_map] = t;
   return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3, label_map};
@@ -81,6 +68,9 @@ py::dict summary_dict(const ShardSummary& s) {
   d["index_xxh3"] = s.index_xxh3;
   d["tar_chunks"] = s.tar_chunks;
   d["index_chunks"] = s.index_chunks;
+  d["index_head_bytes"] = s.index_head_size;
+  d["index_prefix_bytes"] = s.index_prefix_size;
+  d["index_file_xxh3"] = s.index_file_xxh3;
   return d;
 }
 
@@ -112,7 +102,7 @@ ImageFacts facts_of(int32_t width, int32_t height, int32_t orientation, const st
                     const py::bytes& entry_points) {
   const std::string_view bytes = entry_points;
   return {width,       height,
-          orientation, format_of(format),
+          orientation, encoding_named(format),
           clean,       {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()}};
 }
 
@@ -132,9 +122,10 @@ void bind_record(py::module_& m) {
       .def_property_readonly("width", [](const Handle& h) { return h.record.width; })
       .def_property_readonly("height", [](const Handle& h) { return h.record.height; })
       .def_property_readonly("orientation", [](const Handle& h) { return h.record.orientation; })
-      .def_property_readonly("format", [](const Handle& h) { return format_name(h.record.format); })
+      .def_property_readonly("format", [](const Handle& h) { return name(h.record.encoding); })
       .def_property_readonly("clean", [](const Handle& h) { return h.record.clean; })
       .def_property_readonly("payload_xxh3", [](const Handle& h) { return h.record.payload_xxh3; })
+      .def_property_readonly("original_xxh3", [](const Handle& h) { return h.record.original_xxh3; })
       .def_property_readonly("entry_points", [](const Handle& h) { return as_bytes(h.record.entry_points); })
       .def_property_readonly("boxes", &boxes_tuple)
       .def(
@@ -148,8 +139,10 @@ void bind_record(py::module_& m) {
 }
 
 void bind_dataset(py::module_& m) {
-  PYBIND11_NUMPY_DTYPE(RecordFacts, label, width, height, payload_bytes, entry_points_bytes, orientation,
-                       format, clean, boxes, payload_offset);
+  PYBIND11_NUMPY_DTYPE_EX(RecordFacts, label, "label", width, "width", height, "height", payload_bytes,
+                          "payload_bytes", entry_points_bytes, "entry_points_bytes", orientation,
+                          "orientation", encoding, "format", clean, "clean", boxes, "boxes", payload_offset,
+                          "payload_offset");
   py::class_<LabelMap, std::shared_ptr<LabelMap>>(m, "LabelMap")
       .def(py::init<std::vector<int32_t>>(), py::arg("classes"))
       .def("__len__", &LabelMap::size)
@@ -373,6 +366,9 @@ void bind_files(py::module_& m) {
 }  // namespace
 
 void bind_shard(py::module_& m) {
+  py::list encodings;
+  for (int code = 0; code < kEncodingCount; ++code) encodings.append(name(static_cast<Encoding>(code)));
+  m.attr("ENCODINGS") = py::tuple(encodings);
   bind_record(m);
   bind_dataset(m);
   bind_pool(m);

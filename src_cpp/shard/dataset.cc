@@ -265,7 +265,7 @@ void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const
               entry.payload_size,
               entry.entry_points_size,
               static_cast<uint8_t>(r.orientation),
-              r.format,
+              r.encoding,
               r.clean,
               entry.boxes_size > 0,
               entry.payload_offset};

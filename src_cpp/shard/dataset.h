@@ -21,7 +21,7 @@ struct RecordFacts {
   uint32_t payload_bytes = 0;
   uint32_t entry_points_bytes = 0;
   uint8_t orientation = 1;
-  PayloadFormat format = PayloadFormat::kUnknown;
+  Encoding encoding = Encoding::kUnknown;
   bool clean = false;
   bool boxes = false;           // whether it has any
   uint64_t payload_offset = 0;  // in the tar

@@ -11,7 +11,7 @@ namespace fastinet::format {
 static_assert(std::endian::native == std::endian::little, "sidecars are little-endian and read in place");
 
 inline constexpr uint8_t kMagic[8] = {0x89, 'F', 'I', 'D', 'X', '\r', '\n', 0x1a};
-inline constexpr uint32_t kVersion = 1;
+inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kAlignment = 8;  // of every section
 inline constexpr uint32_t kTarBlock = 512;
 inline constexpr uint64_t kHashChunk = 8u << 20;  // bytes under one hash in the file of chunk hashes
@@ -27,6 +27,8 @@ inline constexpr uint32_t kMaxSide = 1u << 24;
 inline constexpr uint64_t kMaxTarSize = uint64_t{1} << 48;
 inline constexpr int32_t kNoLabel = -1;
 
+// A file may have a longer header and longer records than these structs: `header_size` and `record_size` say
+// how long they are, and a reader ignores the bytes that it does not know.
 struct Header {
   uint8_t magic[8];
   uint32_t version;
@@ -37,11 +39,17 @@ struct Header {
   uint64_t index_size;
   uint32_t record_size;
   uint32_t section_count;
+  uint32_t flags;      // a reader refuses bits that it does not know
+  uint32_t reserved;   // 0
   uint64_t head_xxh3;  // of header, section table and record table without these eight bytes
 };
-static_assert(sizeof(Header) == 64 && offsetof(Header, head_xxh3) == 56);
+static_assert(sizeof(Header) == 72 && offsetof(Header, head_xxh3) == 64);
 
-enum SectionId : uint32_t { kKeys = 1, kEntryPoints = 2, kBoxes = 3 };
+inline constexpr uint32_t kMaxHeaderSize = 4096;
+inline constexpr uint32_t kMaxRecordSize = 4096;
+
+// In the order in which the sections follow the tables. Only the entry points are optional.
+enum SectionId : uint32_t { kKeys = 1, kBoxes = 2, kEntryPoints = 3 };
 inline constexpr uint32_t kSectionOptional = 1;  // a reader that does not know this section skips it
 
 struct Section {
@@ -69,17 +77,16 @@ struct Record {
   uint32_t key_size;
   uint32_t boxes_offset;
   uint32_t boxes_size;
-  uint64_t reserved;  // 0
+  uint64_t original_xxh3;  // of the source's file; payload_xxh3 where it was not re-encoded
 };
 static_assert(sizeof(Record) == 80 && std::is_trivially_copyable_v<Record>);
 
 // Record::flags
-inline constexpr uint32_t kOrientationMask = 0xf;   // EXIF orientation, 1 to 8
-inline constexpr uint32_t kPayloadFormatShift = 8;  // PayloadFormat of record.h
-inline constexpr uint32_t kPayloadFormatMask = 0xff;
+inline constexpr uint32_t kOrientationMask = 0xf;  // EXIF orientation, 1 to 8
+inline constexpr uint32_t kEncodingShift = 8;      // Encoding of base/encoding.h
+inline constexpr uint32_t kEncodingMask = 0xff;
 inline constexpr uint32_t kClean = 1u << 16;  // decoded to the last row without a warning
-inline constexpr uint32_t kKnownFlags =
-    kOrientationMask | (kPayloadFormatMask << kPayloadFormatShift) | kClean;
+inline constexpr uint32_t kKnownFlags = kOrientationMask | (kEncodingMask << kEncodingShift) | kClean;
 
 // One record's boxes: this head, then `count` times BoxEntry.
 struct BoxesHead {

@@ -5,26 +5,16 @@
 #include <span>
 #include <vector>
 
-namespace fastinet {
+#include "base/encoding.h"
 
-// The container of a payload. The numbers are those of FORMAT.md; the shard layer only carries them.
-enum class PayloadFormat : uint8_t {
-  kUnknown = 0,
-  kJpeg = 1,
-  kPng = 2,
-  kGif = 3,
-  kBmp = 4,
-  kTiff = 5,
-  kWebp = 6,
-  kLast = kWebp
-};
+namespace fastinet {
 
 // What the image layer says of a payload. All of it can be made again from the payload.
 struct ImageFacts {
   int32_t width = 0;  // as decoded, before orientation; 0: not known
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
-  PayloadFormat format = PayloadFormat::kUnknown;
+  Encoding encoding = Encoding::kUnknown;
   bool clean = false;                       // was decoded to the last row without a warning
   std::span<const uint8_t> entry_points{};  // opaque here; empty: none
 };
@@ -54,9 +44,10 @@ struct RecordView {
   int32_t width = 0;                      // as decoded; 0: not known
   int32_t height = 0;
   int32_t orientation = 1;  // EXIF, 1 to 8
-  PayloadFormat format = PayloadFormat::kUnknown;
+  Encoding encoding = Encoding::kUnknown;
   bool clean = false;              // the payload was decoded to its last row without a warning
   uint64_t payload_xxh3 = 0;       // XXH3-64 of the payload
+  uint64_t original_xxh3 = 0;      // of the source's file; payload_xxh3 where it was not re-encoded
   uint64_t entry_points_xxh3 = 0;  // of the entry points, seeded with payload_xxh3
 };
 

@@ -45,9 +45,9 @@ bool within(uint64_t offset, uint64_t size, uint64_t limit) {
 
 // A copy that is read once: the bytes may change between two reads, but what was checked is what is used.
 template <typename T>
-T load(std::span<const uint8_t> bytes, uint64_t index) {
+T load(std::span<const uint8_t> bytes) {
   T value;
-  std::memcpy(&value, bytes.data() + index * sizeof(T), sizeof(T));
+  std::memcpy(&value, bytes.data(), sizeof(T));
   std::atomic_signal_fence(std::memory_order_seq_cst);
   return value;
 }
@@ -74,21 +74,15 @@ std::string section_name(uint32_t id) {
   }
 }
 
-// A newer version may have longer headers and records; its head is hashed in the same way, which tells it
-// from a damaged one.
-void require_known_sizes(const format::Header& header, std::span<const uint8_t> bytes) {
-  if (header.header_size == sizeof header && header.record_size == sizeof(format::Record)) return;
-  if (header.header_size < sizeof header) malformed("wrong header size", sizeof header, header.header_size);
-  if (header.record_size < sizeof(format::Record))
-    malformed("wrong record size", sizeof(format::Record), header.record_size);
-  const uint64_t size = header.header_size + uint64_t{header.section_count} * sizeof(format::Section) +
-                        header.record_count * header.record_size;
-  if (size > bytes.size()) malformed("tables do not fit into the sidecar", size, bytes.size());
-  const uint64_t hash = head_hash(bytes.first(size));
-  if (hash != header.head_xxh3)
-    damaged("header or tables of the sidecar are damaged", header.head_xxh3, hash);
-  unsupported("has fields", "header of " + std::to_string(header.header_size) + " bytes, records of " +
-                                std::to_string(header.record_size));
+void require_size(const char* what, uint32_t size, size_t least, uint32_t most) {
+  if (size >= least && size <= most && size % format::kAlignment == 0) return;
+  throw Error(ErrorKind::kFormat, std::string("wrong ") + what + " size",
+              {.expected = "a multiple of 8 from " + std::to_string(least) + " to " + std::to_string(most),
+               .found = std::to_string(size)});
+}
+
+uint64_t aligned(uint64_t offset) {
+  return (offset + format::kAlignment - 1) / format::kAlignment * format::kAlignment;
 }
 
 }  // namespace
@@ -96,7 +90,7 @@ void require_known_sizes(const format::Header& header, std::span<const uint8_t> 
 uint64_t head_hash(std::span<const uint8_t> head) {
   Xxh3Stream hash;
   hash.update(head.first(offsetof(format::Header, head_xxh3)));
-  hash.update(head.subspan(sizeof(format::Header)));
+  hash.update(head.subspan(offsetof(format::Header, head_xxh3) + sizeof(uint64_t)));
   return hash.digest();
 }
 
@@ -106,13 +100,16 @@ Sidecar::Sidecar(std::span<const uint8_t> bytes) : bytes_(bytes), header_{} {
                 {.expected = "at least " + std::to_string(sizeof header_) + " bytes",
                  .found = std::to_string(bytes.size()) + " bytes"});
   }
-  header_ = load<format::Header>(bytes, 0);
+  header_ = load<format::Header>(bytes);
   if (std::memcmp(header_.magic, format::kMagic, sizeof format::kMagic) != 0) {
     throw Error(ErrorKind::kFormat, "not a fastinet sidecar: wrong magic number");
   }
   if (header_.version != format::kVersion) {
     throw Error(ErrorKind::kUnsupported, "sidecar has a format version that this fastinet does not read",
-                {.expected = "version " + std::to_string(format::kVersion),
+                {.expected = "version " + std::to_string(format::kVersion) +
+                             (header_.version < format::kVersion
+                                  ? "; `fastinet index` makes new sidecars for the shards of a folder"
+                                  : ""),
                  .found = "version " + std::to_string(header_.version)});
   }
   if (header_.index_size != bytes.size()) {
@@ -129,12 +126,14 @@ Sidecar::Sidecar(std::span<const uint8_t> bytes) : bytes_(bytes), header_{} {
   if (header_.section_count > format::kMaxSections) {
     malformed("too many sections", format::kMaxSections, header_.section_count);
   }
-  require_known_sizes(header_, bytes);
-  const uint64_t section_bytes = uint64_t{header_.section_count} * sizeof(format::Section);
-  const uint64_t table_bytes = header_.record_count * sizeof(format::Record);
-  const uint64_t head_size = sizeof header_ + section_bytes + table_bytes;
-  if (head_size > bytes.size()) malformed("tables do not fit into the sidecar", head_size, bytes.size());
-  table_ = bytes.subspan(sizeof header_ + section_bytes, table_bytes);
+  require_size("header", header_.header_size, sizeof header_, format::kMaxHeaderSize);
+  require_size("record", header_.record_size, sizeof(format::Record), format::kMaxRecordSize);
+  const uint64_t tables_begin =
+      header_.header_size + uint64_t{header_.section_count} * sizeof(format::Section);
+  const uint64_t table_size = header_.record_count * header_.record_size;
+  if (tables_begin + table_size > bytes.size())
+    malformed("tables do not fit into the sidecar", tables_begin + table_size, bytes.size());
+  table_ = bytes.subspan(tables_begin, table_size);
   read_tables();
 }
 
@@ -152,23 +151,34 @@ void Sidecar::read_tables() {
   };
   Xxh3Stream hash;
   hash.update({reinterpret_cast<const uint8_t*>(&header_), offsetof(format::Header, head_xxh3)});
-  for (uint32_t i = 0; i < header_.section_count; ++i)
-    sections_.push_back(load<format::Section>(bytes_.subspan(sizeof header_), i));
+  hash.update(bytes_.subspan(sizeof header_, header_.header_size - sizeof header_));
+  attempt([&] {
+    if (header_.flags != 0 || header_.reserved != 0) {
+      unsupported("has flags",
+                  std::to_string(header_.flags) + ", reserved " + std::to_string(header_.reserved));
+    }
+  });
+  for (uint32_t i = 0; i < header_.section_count; ++i) {
+    sections_.push_back(
+        load<format::Section>(bytes_.subspan(header_.header_size + i * sizeof(format::Section))));
+  }
   hash.update(bytes_of(std::span<const format::Section>(sections_)));
   attempt([&] { read_sections(); });
 
   digests_.reserve(header_.record_count);
-  std::array<format::Record, 64> block;
+  constexpr int64_t kRows = 64;  // read at a time, and only once: what is hashed is what is checked
+  const size_t stride = header_.record_size;
+  std::vector<uint8_t> rows(kRows * stride);
   uint64_t end = 0;  // of the previous payload, rounded up to a tar block
-  for (int64_t first = 0; first < size(); first += static_cast<int64_t>(block.size())) {
-    const auto count = static_cast<size_t>(std::min<int64_t>(block.size(), size() - first));
-    std::memcpy(block.data(), table_.data() + static_cast<size_t>(first) * sizeof(format::Record),
-                count * sizeof(format::Record));
+  for (int64_t first = 0; first < size(); first += kRows) {
+    const int64_t count = std::min(kRows, size() - first);
+    const std::span<const uint8_t> block(rows.data(), static_cast<size_t>(count) * stride);
+    std::memcpy(rows.data(), table_.data() + static_cast<size_t>(first) * stride, block.size());
     std::atomic_signal_fence(std::memory_order_seq_cst);
-    hash.update(bytes_of(std::span<const format::Record>(block.data(), count)));
-    for (size_t k = 0; k < count; ++k) {
-      const format::Record& r = block[k];
-      const int64_t i = first + static_cast<int64_t>(k);
+    hash.update(block);
+    for (int64_t k = 0; k < count; ++k) {
+      const auto r = load<format::Record>(block.subspan(static_cast<size_t>(k) * stride));
+      const int64_t i = first + k;
       attempt([&] {
         check_order(r, i, end);
         check_entry(r, i);
@@ -183,27 +193,34 @@ void Sidecar::read_tables() {
   if (fault) std::rethrow_exception(fault);
 }
 
-// Sections follow the tables in the order of the section table, each aligned, and fill the file.
+// Sections follow the tables in the order of the section table, each aligned, and fill the file. Known ones
+// ascend by id, so that the entry points, which few readers need at once, come last.
 void Sidecar::read_sections() {
-  uint64_t end = sizeof header_ + sections_.size() * sizeof(format::Section) + table_.size();
-  uint64_t seen = 0;
+  uint64_t end = header_.header_size + sections_.size() * sizeof(format::Section) + table_.size();
+  uint32_t last = 0;  // known section
   for (size_t i = 0; i < sections_.size(); ++i) {
     const format::Section& s = sections_[i];
-    const uint64_t start = (end + format::kAlignment - 1) / format::kAlignment * format::kAlignment;
+    const uint64_t start = aligned(end);
     if (s.offset != start) malformed("section " + std::to_string(i) + " is misplaced", start, s.offset);
     if (!within(s.offset, s.size, bytes_.size())) {
       malformed("section " + std::to_string(i) + " exceeds the sidecar", bytes_.size() - s.offset, s.size);
     }
     end = s.offset + s.size;
     if ((s.flags & ~format::kSectionOptional) != 0) unsupported("has section flags", std::to_string(s.flags));
-    const bool known = s.id >= format::kKeys && s.id <= format::kBoxes;
+    const bool known = s.id >= format::kKeys && s.id <= format::kEntryPoints;
     if (!known) {
       if ((s.flags & format::kSectionOptional) != 0) continue;
       unsupported("needs a section", "section " + std::to_string(s.id));
     }
-    if ((seen & (uint64_t{1} << s.id)) != 0)
-      malformed("section " + section_name(s.id) + " occurs twice", 1, 2);
-    seen |= uint64_t{1} << s.id;
+    const uint32_t flags = s.id == format::kEntryPoints ? format::kSectionOptional : 0;
+    if (s.flags != flags) malformed("section " + section_name(s.id) + " has wrong flags", flags, s.flags);
+    if (s.id == last) malformed("section " + section_name(s.id) + " occurs twice", 1, 2);
+    if (s.id < last) {
+      throw Error(ErrorKind::kFormat, "section " + section_name(s.id) + " comes too late",
+                  {.expected = "sections in the order keys, boxes, entry points",
+                   .found = section_name(s.id) + " behind " + section_name(last)});
+    }
+    last = s.id;
     Part& part = parts_[s.id - 1];
     part.bytes = bytes_.subspan(s.offset, s.size);
     part.xxh3 = s.xxh3;
@@ -231,16 +248,15 @@ void Sidecar::check_entry(const format::Record& r, int64_t i) const {
   const uint32_t orientation = r.flags & format::kOrientationMask;
   if (orientation < 1 || orientation > 8)
     malformed_record("orientation is out of range", i, std::to_string(orientation));
-  const auto payload_format = r.flags >> format::kPayloadFormatShift & format::kPayloadFormatMask;
-  if (payload_format > static_cast<uint32_t>(PayloadFormat::kLast)) {
-    malformed_record("payload has a format that this fastinet does not know", i,
-                     "format " + std::to_string(payload_format), ErrorKind::kUnsupported);
+  const uint32_t encoding = r.flags >> format::kEncodingShift & format::kEncodingMask;
+  if (encoding >= kEncodingCount) {
+    malformed_record("payload has an encoding that this fastinet does not read", i,
+                     "encoding " + std::to_string(encoding) + (encoding == kReservedDctCode ? " (dct)" : ""),
+                     ErrorKind::kUnsupported);
   }
-  if ((r.flags & ~format::kKnownFlags) != 0 || r.reserved != 0) {
-    malformed_record(
-        "unknown flags, which this fastinet does not support", i,
-        std::to_string(r.flags & ~format::kKnownFlags) + ", reserved " + std::to_string(r.reserved),
-        ErrorKind::kUnsupported);
+  if ((r.flags & ~format::kKnownFlags) != 0) {
+    malformed_record("unknown flags, which this fastinet does not support", i,
+                     std::to_string(r.flags & ~format::kKnownFlags), ErrorKind::kUnsupported);
   }
   if (r.key_size == 0 || r.key_size > format::kMaxKeySize ||
       !within(r.key_offset, r.key_size, part(format::kKeys).bytes.size())) {
@@ -256,7 +272,7 @@ void Sidecar::check_entry(const format::Record& r, int64_t i) const {
 }
 
 format::Record Sidecar::entry(int64_t i) const {
-  const auto r = load<format::Record>(table_, static_cast<uint64_t>(i));
+  const auto r = load<format::Record>(table_.subspan(static_cast<size_t>(i) * header_.record_size));
   if (digest(r, i) != digests_[static_cast<size_t>(i)]) {
     throw Error(ErrorKind::kChecksum,
                 "record " + std::to_string(i) + ": sidecar was changed after it was opened");
@@ -272,10 +288,10 @@ RecordView Sidecar::record(const format::Record& r) const {
   view.width = static_cast<int32_t>(r.width);
   view.height = static_cast<int32_t>(r.height);
   view.orientation = static_cast<int32_t>(r.flags & format::kOrientationMask);
-  view.format =
-      static_cast<PayloadFormat>((r.flags >> format::kPayloadFormatShift) & format::kPayloadFormatMask);
+  view.encoding = static_cast<Encoding>((r.flags >> format::kEncodingShift) & format::kEncodingMask);
   view.clean = (r.flags & format::kClean) != 0;
   view.payload_xxh3 = r.payload_xxh3;
+  view.original_xxh3 = r.original_xxh3;
   view.entry_points_xxh3 = r.entry_points_xxh3;
   return view;
 }

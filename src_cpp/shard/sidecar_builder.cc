@@ -22,7 +22,8 @@ void append(std::vector<uint8_t>& out, std::span<const uint8_t> bytes) {
 }  // namespace
 
 void SidecarBuilder::add(std::string_view key, uint64_t payload_offset, uint64_t payload_size,
-                         uint64_t payload_xxh3, int32_t label, const ImageFacts& facts, const Boxes* boxes) {
+                         uint64_t payload_xxh3, int32_t label, const ImageFacts& facts, const Boxes* boxes,
+                         std::optional<uint64_t> original_xxh3) {
   const auto refuse = [&](const char* problem, const std::string& expected, const std::string& found) {
     throw Error(ErrorKind::kArgument, problem,
                 {.key = std::string(key), .expected = expected, .found = found});
@@ -69,12 +70,13 @@ void SidecarBuilder::add(std::string_view key, uint64_t payload_offset, uint64_t
   format::Record r{};
   r.payload_offset = payload_offset;
   r.payload_xxh3 = payload_xxh3;
+  r.original_xxh3 = original_xxh3.value_or(payload_xxh3);
   r.payload_size = static_cast<uint32_t>(payload_size);
   r.label = label;
   r.width = static_cast<uint32_t>(facts.width);
   r.height = static_cast<uint32_t>(facts.height);
   r.flags = static_cast<uint32_t>(facts.orientation) |
-            (static_cast<uint32_t>(facts.format) << format::kPayloadFormatShift) |
+            (static_cast<uint32_t>(facts.encoding) << format::kEncodingShift) |
             (facts.clean ? format::kClean : 0);
   r.key_offset = static_cast<uint32_t>(keys_.size());
   r.key_size = static_cast<uint32_t>(key.size());
@@ -93,14 +95,16 @@ void SidecarBuilder::add(std::string_view key, uint64_t payload_offset, uint64_t
   records_.push_back(r);
 }
 
-std::vector<uint8_t> SidecarBuilder::build(uint64_t tar_size, uint64_t tar_xxh3) const {
+SidecarFile SidecarBuilder::build(uint64_t tar_size, uint64_t tar_xxh3) const {
   struct Body {
     uint32_t id;
+    uint32_t flags;
     std::span<const uint8_t> bytes;
   };
-  std::vector<Body> bodies = {{format::kKeys, keys_}};
-  if (!entry_points_.empty()) bodies.push_back({format::kEntryPoints, entry_points_});
-  if (!boxes_.empty()) bodies.push_back({format::kBoxes, boxes_});
+  std::vector<Body> bodies = {{format::kKeys, 0, keys_}};
+  if (!boxes_.empty()) bodies.push_back({format::kBoxes, 0, boxes_});
+  if (!entry_points_.empty())
+    bodies.push_back({format::kEntryPoints, format::kSectionOptional, entry_points_});
 
   const auto aligned = [](uint64_t n) {
     return (n + format::kAlignment - 1) / format::kAlignment * format::kAlignment;
@@ -110,7 +114,7 @@ std::vector<uint8_t> SidecarBuilder::build(uint64_t tar_size, uint64_t tar_xxh3)
   std::vector<format::Section> sections;
   uint64_t end = head_size;
   for (const Body& body : bodies) {
-    sections.push_back({body.id, 0, aligned(end), body.bytes.size(), xxh3(body.bytes)});
+    sections.push_back({body.id, body.flags, aligned(end), body.bytes.size(), xxh3(body.bytes)});
     end = sections.back().offset + sections.back().size;
   }
 
@@ -125,17 +129,19 @@ std::vector<uint8_t> SidecarBuilder::build(uint64_t tar_size, uint64_t tar_xxh3)
   header.record_size = sizeof(format::Record);
   header.section_count = static_cast<uint32_t>(sections.size());
 
-  std::vector<uint8_t> out(end);
+  SidecarFile file{.bytes = std::vector<uint8_t>(end), .head_size = head_size, .prefix_size = end};
+  std::vector<uint8_t>& out = file.bytes;
   const auto put = [&out](uint64_t offset, std::span<const uint8_t> bytes) {
     if (!bytes.empty()) std::memcpy(out.data() + offset, bytes.data(), bytes.size());
   };
   put(0, {reinterpret_cast<const uint8_t*>(&header), sizeof header});
   put(sizeof header, bytes_of(sections));
   put(sizeof header + bytes_of(sections).size(), bytes_of(records_));
-  const uint64_t hash = head_hash(std::span(out).first(head_size));
-  std::memcpy(out.data() + offsetof(format::Header, head_xxh3), &hash, sizeof hash);
+  file.head_xxh3 = head_hash(std::span(out).first(head_size));
+  std::memcpy(out.data() + offsetof(format::Header, head_xxh3), &file.head_xxh3, sizeof file.head_xxh3);
   for (size_t i = 0; i < bodies.size(); ++i) put(sections[i].offset, bodies[i].bytes);
-  return out;
+  if (sections.back().id == format::kEntryPoints) file.prefix_size = sections.back().offset;
+  return file;
 }
 
 }  // namespace fastinet

@@ -46,7 +46,8 @@ void ShardWriter::write_member(std::string_view name, std::span<const uint8_t> b
 }
 
 void ShardWriter::add(std::string_view key, std::string_view extension, std::span<const uint8_t> payload,
-                      int32_t label, const ImageFacts& facts, std::string_view json, const Boxes* boxes) {
+                      int32_t label, const ImageFacts& facts, std::string_view json, const Boxes* boxes,
+                      std::optional<uint64_t> original_xxh3) {
   if (finished_) throw Error(ErrorKind::kState, "shard is already finished", {.path = tar_.path()});
   const std::string stem = std::string(key) + ".";
   const std::string name = stem + std::string(extension);
@@ -54,7 +55,7 @@ void ShardWriter::add(std::string_view key, std::string_view extension, std::spa
     check_key(key);
     check_extension(extension);
     const uint64_t payload_offset = offset_ + tar::encode_header(name, payload.size()).size();
-    records_.add(key, payload_offset, payload.size(), xxh3(payload), label, facts, boxes);
+    records_.add(key, payload_offset, payload.size(), xxh3(payload), label, facts, boxes, original_xxh3);
   } catch (const Error& e) {
     throw e.within({.path = tar_.path(), .key = std::string(key)});
   }
@@ -74,21 +75,23 @@ ShardSummary ShardWriter::finish() {
 
 ShardSummary write_sidecar(const SidecarBuilder& records, const std::string& index_path, uint64_t tar_size,
                            FileHashes tar) {
-  const std::vector<uint8_t> bytes = records.build(tar_size, tar.whole);
+  const SidecarFile sidecar = records.build(tar_size, tar.whole);
   OutputFile file(index_path);
-  file.write(bytes);
+  file.write(sidecar.bytes);
   file.commit();
   FileHasher hasher;
-  hasher.update(bytes);
-  ShardSummary summary{.record_count = records.size(),
-                       .tar_size = tar_size,
-                       .tar_xxh3 = tar.whole,
-                       .index_size = bytes.size(),
-                       .tar_chunks = std::move(tar.chunks),
-                       .index_chunks = hasher.finish().chunks};
-  std::memcpy(&summary.index_xxh3, bytes.data() + offsetof(format::Header, head_xxh3),
-              sizeof summary.index_xxh3);
-  return summary;
+  hasher.update(sidecar.bytes);
+  FileHashes index = hasher.finish();
+  return {.record_count = records.size(),
+          .tar_size = tar_size,
+          .tar_xxh3 = tar.whole,
+          .index_size = sidecar.bytes.size(),
+          .index_xxh3 = sidecar.head_xxh3,
+          .index_head_size = sidecar.head_size,
+          .index_prefix_size = sidecar.prefix_size,
+          .index_file_xxh3 = index.whole,
+          .tar_chunks = std::move(tar.chunks),
+          .index_chunks = std::move(index.chunks)};
 }
 
 }  // namespace fastinet

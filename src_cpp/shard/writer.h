@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -20,9 +21,12 @@ struct ShardSummary {
   uint64_t tar_size = 0;
   uint64_t tar_xxh3 = 0;
   uint64_t index_size = 0;
-  uint64_t index_xxh3 = 0;
-  std::vector<uint64_t> tar_chunks;    // hashes of the tar's chunks
-  std::vector<uint64_t> index_chunks;  // hashes of the sidecar's chunks
+  uint64_t index_xxh3 = 0;         // of the sidecar's header and tables
+  uint64_t index_head_size = 0;    // of its header and tables
+  uint64_t index_prefix_size = 0;  // of everything in it but the entry points
+  uint64_t index_file_xxh3 = 0;    // of the whole sidecar
+  std::vector<uint64_t> tar_chunks{};    // hashes of the tar's chunks
+  std::vector<uint64_t> index_chunks{};  // hashes of the sidecar's chunks
 };
 
 // The same records give the same bytes. Nothing appears under the final names before finish(), and the
@@ -37,7 +41,8 @@ class ShardWriter {
   // that is not of [a-z0-9]+ or is cls or json, and for facts outside of FORMAT.md's limits; the writer is
   // then as before the call.
   void add(std::string_view key, std::string_view extension, std::span<const uint8_t> payload, int32_t label,
-           const ImageFacts& facts, std::string_view json = {}, const Boxes* boxes = nullptr);
+           const ImageFacts& facts, std::string_view json = {}, const Boxes* boxes = nullptr,
+           std::optional<uint64_t> original_xxh3 = {});
 
   int64_t size() const { return records_.size(); }
 

@@ -12,7 +12,7 @@ from fastinet import _core
 from fastinet.format import manifest
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
-FOLDER = Path(__file__).parent / "golden-v1"
+FOLDER = Path(__file__).parent / "golden-v2"
 # An 8x8 gray JPEG; kept as bytes, so that no encoder's version matters.
 JPEG = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDABALDA4MChAODQ4SERATGCgaGBYWGDEjJR0oOjM9PDkzODdASFxOQERXRTc4UG1RV19i"

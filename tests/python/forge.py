@@ -11,7 +11,8 @@ import xxhash
 
 from fastinet.format import manifest
 
-KEYS, ENTRY_POINTS, BOXES = 1, 2, 3
+KEYS, BOXES, ENTRY_POINTS = 1, 2, 3
+HEADER, SECTION, RECORD, HEAD_HASH = 72, 32, 80, 64
 _FIELDS = {
     "payload_offset": (0, "<Q"),
     "payload_xxh3": (8, "<Q"),
@@ -27,6 +28,7 @@ _FIELDS = {
     "key_size": (60, "<I"),
     "boxes_offset": (64, "<I"),
     "boxes_size": (68, "<I"),
+    "original_xxh3": (72, "<Q"),
 }
 
 
@@ -39,23 +41,23 @@ class Forgery:
         self.index = bytearray((folder / self.info.index_path).read_bytes())
         self.tar = bytearray((folder / self.info.path).read_bytes())
         self._sections = struct.unpack_from("<I", self.index, 52)[0]
-        self._table = 64 + 32 * self._sections
+        self._table = HEADER + SECTION * self._sections
 
     def get(self, record: int, field: str) -> int:
         """A field of the record table."""
         offset, kind = _FIELDS[field]
-        return int(struct.unpack_from(kind, self.index, self._table + 80 * record + offset)[0])
+        return int(struct.unpack_from(kind, self.index, self._table + RECORD * record + offset)[0])
 
     def set(self, record: int, field: str, value: int) -> Forgery:
         """Another value for it."""
         offset, kind = _FIELDS[field]
-        struct.pack_into(kind, self.index, self._table + 80 * record + offset, value)
+        struct.pack_into(kind, self.index, self._table + RECORD * record + offset, value)
         return self
 
     def section(self, number: int) -> memoryview:
         """The bytes of a section, which may be changed in place."""
         for i in range(self._sections):
-            found, _, offset, size, _ = struct.unpack_from("<IIQQQ", self.index, 64 + 32 * i)
+            found, _, offset, size, _ = struct.unpack_from("<IIQQQ", self.index, HEADER + SECTION * i)
             if found == number:
                 return memoryview(self.index)[offset : offset + size]
         raise KeyError(number)
@@ -77,18 +79,19 @@ class Forgery:
         for record in range(self.info.records):
             if self.get(record, "entry_points_size"):
                 at, size = self.get(record, "payload_offset"), self.get(record, "payload_size")
-                self.set(record, "payload_xxh3", xxhash.xxh3_64_intdigest(bytes(self.tar[at : at + size])))
+                hashed = xxhash.xxh3_64_intdigest(bytes(self.tar[at : at + size]))
+                self.set(record, "payload_xxh3", hashed).set(record, "original_xxh3", hashed)
                 points, seed = bytes(self.entry_points(record)), self.get(record, "payload_xxh3")
                 self.set(record, "entry_points_xxh3", xxhash.xxh3_64_intdigest(points, seed=seed))
         for i in range(self._sections):
-            _, _, offset, size, _ = struct.unpack_from("<IIQQQ", self.index, 64 + 32 * i)
+            _, _, offset, size, _ = struct.unpack_from("<IIQQQ", self.index, HEADER + SECTION * i)
             hashed = xxhash.xxh3_64_intdigest(bytes(self.index[offset : offset + size]))
-            struct.pack_into("<Q", self.index, 64 + 32 * i + 24, hashed)
+            struct.pack_into("<Q", self.index, HEADER + SECTION * i + 24, hashed)
         tar_hash = xxhash.xxh3_64_intdigest(bytes(self.tar))
         struct.pack_into("<Q", self.index, 32, tar_hash)
-        head = self._table + 80 * self.info.records
-        index_hash = xxhash.xxh3_64_intdigest(bytes(self.index[:56] + self.index[64:head]))
-        struct.pack_into("<Q", self.index, 56, index_hash)
+        head = self._table + RECORD * self.info.records
+        index_hash = xxhash.xxh3_64_intdigest(bytes(self.index[:HEAD_HASH] + self.index[HEADER:head]))
+        struct.pack_into("<Q", self.index, HEAD_HASH, index_hash)
         (self.folder / self.info.path).write_bytes(self.tar)
         (self.folder / self.info.index_path).write_bytes(self.index)
         contents = manifest.read(self.folder)

@@ -21,7 +21,7 @@ from fastinet import _core, errors
 from fastinet import transforms as T  # noqa: N812
 from fastinet.format import manifest
 
-HEADER, SECTION, RECORD = 64, 32, 80
+HEADER, SECTION, RECORD, HEAD_HASH = 72, 32, 80, 64
 FIELDS = {
     "payload_offset": 0,
     "entry_points_offset": 24,
@@ -50,10 +50,10 @@ def change(folder: Path, shard: int, edit: Callable[[bytearray], None]) -> Path:
     edit(index)
     records, sections = struct.unpack_from("<Q", index, 16)[0], struct.unpack_from("<I", index, 52)[0]
     head = HEADER + SECTION * sections + RECORD * records
-    index[56:64] = struct.pack("<Q", _core.xxh3(bytes(index[:56] + index[64:head])))
+    index[HEAD_HASH:HEADER] = struct.pack("<Q", _core.xxh3(bytes(index[:HEAD_HASH] + index[HEADER:head])))
     path.write_bytes(index)
     shards = list(told.shards)
-    shards[shard] = info._replace(index_xxh3=struct.unpack_from("<Q", index, 56)[0])
+    shards[shard] = info._replace(index_xxh3=struct.unpack_from("<Q", index, HEAD_HASH)[0])
     manifest.write(folder, replace(told, shards=tuple(shards)))
     return path
 

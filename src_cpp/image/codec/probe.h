@@ -5,19 +5,13 @@
 #include <string>
 #include <vector>
 
+#include "base/encoding.h"
 #include "image/codec/decoder.h"
 
 namespace fastinet {
 
-// By the first bytes, never by a file's name.
-enum class ImageFormat { kUnknown, kJpeg, kPng, kGif, kBmp, kTiff, kWebp };
-
-const char* name(ImageFormat format);  // as Pillow spells it: "JPEG", ...; "" for kUnknown
-
-ImageFormat recognise(Bytes data);
-
 struct ProbeResult {
-  ImageFormat format = ImageFormat::kUnknown;
+  Encoding encoding = Encoding::kUnknown;
   // A JPEG file that this core decodes itself. Otherwise the foreign decoder does, and the fields below are
   // not filled in.
   bool regular = false;

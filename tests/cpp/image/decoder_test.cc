@@ -151,7 +151,7 @@ TEST(ImageDecoder, ACropOutsideOfTheImageIsAnArgumentErrorWithBoth) {
 TEST(Probe, TellsABaselineFileFromAProgressiveAndACutOne) {
   const auto file = make_jpeg({.size = {20, 30}});
   const ProbeResult whole = probe(file);
-  EXPECT_EQ(whole.format, ImageFormat::kJpeg);
+  EXPECT_EQ(whole.encoding, Encoding::kJpeg);
   EXPECT_EQ(whole.size, (Size{20, 30}));
   EXPECT_TRUE(whole.regular && whole.baseline && whole.complete && !whole.progressive);
   EXPECT_FALSE(whole.entry_points.empty());

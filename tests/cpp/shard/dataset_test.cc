@@ -33,7 +33,7 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
     EXPECT_EQ(r.width, 40 + k);
     EXPECT_EQ(r.height, 30);
     EXPECT_EQ(r.orientation, 1 + k % 8);
-    EXPECT_EQ(r.format, PayloadFormat::kJpeg);
+    EXPECT_EQ(r.encoding, Encoding::kJpeg);
     EXPECT_EQ(r.clean, k % 3 == 0);
     EXPECT_EQ(r.entry_points.size(), k % 2 == 0 ? 0u : 20u);
     const Boxes expected = k % 2 == 0 ? Boxes{} : Boxes{40, 30, {{static_cast<int32_t>(k), 1, 2, 30, 20, 1}}};
@@ -69,7 +69,7 @@ TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
     EXPECT_EQ(facts[i].payload_bytes, r.payload.size());
     EXPECT_EQ(facts[i].entry_points_bytes, r.entry_points.size());
     EXPECT_EQ(facts[i].orientation, r.orientation);
-    EXPECT_EQ(facts[i].format, r.format);
+    EXPECT_EQ(facts[i].encoding, r.encoding);
     EXPECT_EQ(facts[i].clean, r.clean);
     EXPECT_EQ(facts[i].boxes, !boxes.boxes.empty());
     EXPECT_EQ(table.counts[i], static_cast<int64_t>(boxes.boxes.size()));
@@ -79,11 +79,14 @@ TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
   EXPECT_EQ(row, table.rows.size());
 }
 
+// Where the boxes of a shard of four records end: before the entry points of records 1 and 3.
+uint64_t boxes_end(const ShardSpec& spec) { return spec.index_size - 2 * 20; }
+
 TEST(ShardedDataset, MalformedBoxesAreAnErrorThatNamesSidecarAndRecord) {
   const TempFolder folder;
   ShardSpec spec = make_shard(folder, "a", 4);
-  // The boxes are the last section: records 1 and 3 have one each, whose count is its first byte.
-  flip_byte(spec.index_path, spec.index_size - (sizeof(format::BoxesHead) + sizeof(format::BoxEntry)));
+  // Records 1 and 3 have one box each, whose count is its first byte.
+  flip_byte(spec.index_path, boxes_end(spec) - (sizeof(format::BoxesHead) + sizeof(format::BoxEntry)));
   reseal(spec);
   const ShardedDataset dataset({spec});
   for (const Error& e :
@@ -100,7 +103,7 @@ TEST(ShardedDataset, AFlippedBitInKeysOrBoxesNeverGivesAnotherKeyOrBox) {
   const ShardSpec keys = make_shard(folder, "a", 4), boxes = make_shard(folder, "b", 4, 4);
   const size_t tables = sizeof(format::Header) + 3 * sizeof(format::Section) + 4 * sizeof(format::Record);
   flip_byte(keys.index_path, tables);
-  flip_byte(boxes.index_path, boxes.index_size - 1);
+  flip_byte(boxes.index_path, boxes_end(boxes) - 1);
   flip_byte(keys.tar_path, 512);
   const ShardedDataset dataset({keys, boxes});
   const auto damaged = [](const Error& e, const char* text) {

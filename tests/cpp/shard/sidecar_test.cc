@@ -21,7 +21,7 @@ std::vector<uint8_t> sample() {
   const Boxes boxes{9, 8, {{1, 0, 0, 5, 5, 0}}};
   builder.add("a", 512, 100, 7, 3, {.width = 9, .height = 8, .entry_points = entry_points}, &boxes);
   builder.add("b", 1536, 10, 8, 4, {}, nullptr);
-  return builder.build(4096, 99);
+  return builder.build(4096, 99).bytes;
 }
 
 template <typename T>
@@ -70,17 +70,27 @@ TEST(Sidecar, RefusesEveryFieldThatLiesAboutItself) {
   using S = format::Section;
   using R = format::Record;
   expect_mentions(after_change<uint8_t>(0, 'x'), "wrong magic number");
-  expect_mentions(after_change<uint32_t>(offsetof(H, version), 2), "expected version 1, found version 2");
+  expect_mentions(after_change<uint32_t>(offsetof(H, version), 3), "expected version 2, found version 3");
+  expect_mentions(
+      after_change<uint32_t>(offsetof(H, version), 1),
+      "expected version 2; `fastinet index` makes new sidecars for the shards of a folder, found version 1");
   expect_mentions(after_change<uint64_t>(offsetof(H, index_size), 1),
                   "another size than its header says: expected 1 bytes");
-  expect_mentions(after_change<uint32_t>(offsetof(H, header_size), 63), "wrong header size");
-  expect_mentions(after_change<uint32_t>(offsetof(H, record_size), 79), "wrong record size");
+  expect_mentions(after_change<uint32_t>(offsetof(H, header_size), 64),
+                  "wrong header size: expected a multiple of 8 from 72 to 4096, found 64");
+  expect_mentions(after_change<uint32_t>(offsetof(H, record_size), 1u << 16),
+                  "wrong record size: expected a multiple of 8 from 80 to 4096, found 65536");
   expect_mentions(after_change<uint64_t>(offsetof(H, record_count), uint64_t{1} << 40), "too many records");
   expect_mentions(after_change<uint64_t>(offsetof(H, record_count), 1000), "tables do not fit");
   expect_mentions(after_change<uint64_t>(offsetof(H, tar_size), ~uint64_t{0}), "shard is too large");
   expect_mentions(after_change<uint64_t>(offsetof(H, tar_size), 1540), "record 1: payload exceeds the shard");
   expect_mentions(after_change<uint32_t>(offsetof(H, section_count), 65), "too many sections");
   expect_mentions(after_change<uint32_t>(in_section(1, offsetof(S, id)), 1), "section keys occurs twice");
+  expect_mentions(after_change<uint32_t>(in_section(0, offsetof(S, id)), 2), "section boxes occurs twice");
+  expect_mentions(after_change<uint32_t>(in_section(2, offsetof(S, flags)), 0),
+                  "section entry points has wrong flags: expected 1, found 0");
+  expect_mentions(after_change<uint32_t>(in_section(0, offsetof(S, flags)), 1),
+                  "section keys has wrong flags: expected 0, found 1");
   expect_mentions(after_change<uint64_t>(in_section(0, offsetof(S, offset)), 8), "section 0 is misplaced");
   expect_mentions(after_change<uint64_t>(in_section(2, offsetof(S, size)), ~uint64_t{0}),
                   "section 2 exceeds the sidecar");
@@ -103,6 +113,15 @@ TEST(Sidecar, RefusesEveryFieldThatLiesAboutItself) {
                   "record 1: key lies outside");
   expect_mentions(after_change<uint32_t>(in_record(1, offsetof(R, key_size)), 0),
                   "record 1: key lies outside");
+  expect_mentions(error_of([] {
+                    std::vector<uint8_t> bytes = sample();
+                    put<uint32_t>(bytes, in_section(0, offsetof(S, id)), 2);
+                    put<uint32_t>(bytes, in_section(1, offsetof(S, id)), 1);
+                    reseal(bytes);
+                    Sidecar{bytes};
+                  }),
+                  "section keys comes too late: expected sections in the order keys, boxes, entry points, "
+                  "found keys behind boxes");
   expect_mentions(after_change<uint64_t>(in_record(0, offsetof(R, entry_points_offset)), ~uint64_t{0}),
                   "record 0: entry points lie outside");
   expect_mentions(after_change<uint32_t>(in_record(0, offsetof(R, boxes_size)), 1000),
@@ -117,44 +136,85 @@ TEST(Sidecar, WhatANewerVersionMayHaveWrittenIsNotSupportedRatherThanDamaged) {
     EXPECT_EQ(e.context().record, -1) << "the fault is the sidecar's";
     expect_mentions(e, text);
   };
-  unsupported(after_change<uint32_t>(offsetof(format::Header, version), 2),
-              "expected version 1, found version 2");
+  unsupported(after_change<uint32_t>(offsetof(format::Header, version), 3),
+              "expected version 2, found version 3");
+  unsupported(after_change<uint32_t>(offsetof(format::Header, flags), 4),
+              "sidecar has flags that this fastinet does not know: found 4, reserved 0");
   unsupported(after_change<uint32_t>(in_section(1, offsetof(S, id)), 77),
               "sidecar needs a section that this fastinet does not know: found section 77");
   unsupported(after_change<uint32_t>(in_section(0, offsetof(S, flags)), 2),
               "sidecar has section flags that this fastinet does not know: found 2");
   unsupported(after_change<uint32_t>(in_record(1, offsetof(R, flags)), 1u << 31 | 1),
               "record 1: unknown flags, which this fastinet does not support: found 2147483648");
-  unsupported(after_change<uint64_t>(in_record(1, offsetof(R, reserved)), 5),
-              "record 1: unknown flags, which this fastinet does not support: found 0, reserved 5");
   unsupported(after_change<uint32_t>(in_record(1, offsetof(R, flags)), 7u << 8 | 1),
-              "record 1: payload has a format that this fastinet does not know: found format 7");
+              "record 1: payload has an encoding that this fastinet does not read: found encoding 7 (dct)");
+  unsupported(after_change<uint32_t>(in_record(1, offsetof(R, flags)), 8u << 8 | 1),
+              "record 1: payload has an encoding that this fastinet does not read: found encoding 8");
 }
 
-TEST(Sidecar, LongerHeadersAndRecordsAreNotSupportedWhereTheirChecksumFits) {
-  // 8 bytes more in the header, 16 more in each record.
+// The sample with 8 bytes more in the header and 16 more in each record.
+std::vector<uint8_t> longer_sample() {
   const std::vector<uint8_t> old = sample();
-  const size_t records = kTable;
-  std::vector<uint8_t> bytes(old.begin(), old.begin() + sizeof(format::Header));
+  const auto at = [&](size_t offset) { return old.begin() + static_cast<ptrdiff_t>(offset); };
+  std::vector<uint8_t> bytes(at(0), at(sizeof(format::Header)));
   bytes.resize(bytes.size() + 8, 0xab);
-  bytes.insert(bytes.end(), old.begin() + sizeof(format::Header), old.begin() + records);
+  bytes.insert(bytes.end(), at(sizeof(format::Header)), at(kTable));
   for (size_t i = 0; i < 2; ++i) {
-    const auto record = old.begin() + static_cast<ptrdiff_t>(records + i * sizeof(format::Record));
-    bytes.insert(bytes.end(), record, record + sizeof(format::Record));
+    bytes.insert(bytes.end(), at(in_record(i, 0)), at(in_record(i + 1, 0)));
     bytes.resize(bytes.size() + 16, 0xcd);
   }
   const size_t head = bytes.size();
-  put<uint64_t>(bytes, offsetof(format::Header, index_size), head);
-  put<uint32_t>(bytes, offsetof(format::Header, header_size), 72);
+  bytes.insert(bytes.end(), at(in_record(2, 0)), old.end());
+  constexpr uint64_t kMore = 8 + 2 * 16;
+  put<uint64_t>(bytes, offsetof(format::Header, index_size), bytes.size());
+  put<uint32_t>(bytes, offsetof(format::Header, header_size), 80);
   put<uint32_t>(bytes, offsetof(format::Header, record_size), 96);
+  for (size_t i = 0; i < kSections; ++i) {
+    uint64_t offset;
+    uint8_t* const field = bytes.data() + 8 + in_section(i, offsetof(format::Section, offset));
+    std::memcpy(&offset, field, sizeof offset);
+    offset += kMore;
+    std::memcpy(field, &offset, sizeof offset);
+  }
   reseal(bytes, head);
-  Error e = error_of([&] { Sidecar{bytes}; });
-  EXPECT_EQ(e.kind(), ErrorKind::kUnsupported);
-  expect_mentions(e, "does not know: found header of 72 bytes, records of 96");
-  bytes.back() ^= 1;
-  e = error_of([&] { Sidecar{bytes}; });
-  EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
-  expect_mentions(e, "header or tables of the sidecar are damaged");
+  return bytes;
+}
+
+TEST(Sidecar, ALongerHeaderAndLongerRecordsAreReadWithoutWhatIsNotKnown) {
+  std::vector<uint8_t> bytes = longer_sample();
+  {
+    const Sidecar sidecar(bytes);
+    ASSERT_EQ(sidecar.size(), 2);
+    EXPECT_EQ(sidecar.key(1), "b");
+    EXPECT_EQ(sidecar.record(sidecar.entry(1)).label, 4);
+    EXPECT_EQ(sidecar.record(sidecar.entry(0)).entry_points.size(), 5u);
+    EXPECT_EQ(sidecar.boxes(0), (Boxes{9, 8, {{1, 0, 0, 5, 5, 0}}}));
+    sidecar.check_sections();
+  }
+  for (const size_t at : {size_t{75}, kTable + 8 + sizeof(format::Record)}) {  // bytes that are not known
+    bytes[at] ^= 1;
+    const Error e = error_of([&] { Sidecar{bytes}; });
+    EXPECT_EQ(e.kind(), ErrorKind::kChecksum);
+    expect_mentions(e, "header or tables of the sidecar are damaged");
+    bytes[at] ^= 1;
+  }
+}
+
+TEST(Sidecar, EveryByteOutsideOfTheEntryPointsLiesInThePrefix) {
+  SidecarBuilder builder;
+  const std::vector<uint8_t> entry_points = {1, 2, 3, 4, 5};
+  builder.add("a", 512, 100, 7, 3, {}, nullptr);
+  const SidecarFile without = builder.build(4096, 99);
+  EXPECT_EQ(without.prefix_size, without.bytes.size());
+  builder.add("b", 1536, 10, 8, 4, {.entry_points = entry_points}, nullptr, 55);
+  const SidecarFile with = builder.build(4096, 99);
+  EXPECT_EQ(with.head_size,
+            sizeof(format::Header) + 2 * sizeof(format::Section) + 2 * sizeof(format::Record));
+  EXPECT_EQ(with.prefix_size, with.bytes.size() - entry_points.size());
+  EXPECT_TRUE(std::equal(entry_points.begin(), entry_points.end(), with.bytes.end() - 5));
+  const Sidecar sidecar(with.bytes);
+  EXPECT_EQ(sidecar.record(sidecar.entry(0)).original_xxh3, 7u) << "the payload is the original";
+  EXPECT_EQ(sidecar.record(sidecar.entry(1)).original_xxh3, 55u);
 }
 
 TEST(Sidecar, ADamagedTableIsDamagedWhateverItSeemsToSay) {
@@ -211,8 +271,7 @@ TEST(Sidecar, KeysAndBoxesAreComparedWithTheirChecksumWhenTheyAreFirstNeeded) {
 TEST(Sidecar, SkipsAnUnknownSectionThatIsOptional) {
   std::vector<uint8_t> bytes = sample();
   put<uint32_t>(bytes, in_section(2, 0), 77);
-  put<uint32_t>(bytes, in_section(2, 4), format::kSectionOptional);
-  put<uint32_t>(bytes, in_record(0, offsetof(format::Record, boxes_size)), 0);
+  put<uint32_t>(bytes, in_record(0, offsetof(format::Record, entry_points_size)), 0);
   reseal(bytes);
   EXPECT_EQ(Sidecar(bytes).size(), 2);
 }

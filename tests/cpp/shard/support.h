@@ -100,7 +100,7 @@ inline ShardSpec make_shard(const TempFolder& folder, const std::string& name, i
     ImageFacts facts{.width = 40 + static_cast<int32_t>(i),
                      .height = 30,
                      .orientation = 1 + static_cast<int32_t>(i % 8),
-                     .format = PayloadFormat::kJpeg,
+                     .encoding = Encoding::kJpeg,
                      .clean = i % 3 == 0,
                      .entry_points = entry_points};
     const Boxes boxes{40, 30, {{static_cast<int32_t>(i), 1, 2, 30, 20, 1}}};

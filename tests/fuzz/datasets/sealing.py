@@ -22,7 +22,9 @@ HEADER = {
     "index_size": (40, 64),
     "record_size": (48, 32),
     "section_count": (52, 32),
-    "head_xxh3": (56, 64),
+    "flags": (56, 32),
+    "reserved": (60, 32),
+    "head_xxh3": (64, 64),
 }
 SECTION = {"id": (0, 32), "flags": (4, 32), "offset": (8, 64), "size": (16, 64), "xxh3": (24, 64)}
 RECORD = {
@@ -40,22 +42,22 @@ RECORD = {
     "key_size": (60, 32),
     "boxes_offset": (64, 32),
     "boxes_size": (68, 32),
-    "reserved": (72, 64),
+    "original_xxh3": (72, 64),
 }
 
 
 def seal_head(sidecar: bytes, sections: bool = False) -> bytes:
     """With the right head_xxh3, and with those of the sections as their table places them, if asked for."""
-    if len(sidecar) < 64:
+    if len(sidecar) < 72:
         return sidecar
     data = bytearray(sidecar)
     (records,) = struct.unpack_from("<Q", data, 16)
-    count = min(struct.unpack_from("<I", data, 52)[0], (len(data) - 64) // 32)
-    for at in range(64, 64 + 32 * count * sections, 32):
+    count = min(struct.unpack_from("<I", data, 52)[0], (len(data) - 72) // 32)
+    for at in range(72, 72 + 32 * count * sections, 32):
         start, size = struct.unpack_from("<QQ", data, at + 8)
         struct.pack_into("<Q", data, at + 24, xxh3_64_intdigest(bytes(data[start : start + size])))
-    end = min(len(data), 64 + 32 * count + 80 * records)
-    struct.pack_into("<Q", data, 56, xxh3_64_intdigest(bytes(data[:56] + data[64:end])))
+    end = min(len(data), 72 + 32 * count + 80 * records)
+    struct.pack_into("<Q", data, 64, xxh3_64_intdigest(bytes(data[:64] + data[72:end])))
     return bytes(data)
 
 
@@ -77,7 +79,7 @@ def seal_all(files: Files) -> dict[str, bytes]:
         sidecar = files[shard["path"][:-4] + ".idx"]
         shard |= {"bytes": len(tar), "xxh3": xxh3_64_hexdigest(tar), "index_bytes": len(sidecar)}
         with contextlib.suppress(struct.error):  # too short
-            shard["index_xxh3"] = f"{struct.unpack_from('<Q', sidecar, 56)[0]:016x}"
+            shard["index_xxh3"] = f"{struct.unpack_from('<Q', sidecar, 64)[0]:016x}"
     del told["manifest_xxh3"]
     columns = json.loads(files["columns.json"])
     hashes = " ".join(shard["xxh3"] for shard in told["shards"])

@@ -58,8 +58,8 @@ def _field(rng: random.Random, data: bytes, _: list[bytes]) -> tuple[bytes, str]
     records, sections = _counts(data)
     whole = {
         "header": (HEADER, 0, 1, 0),
-        "section": (SECTION, 64, sections, 32),
-        "record": (RECORD, 64 + 32 * sections, records, 80),
+        "section": (SECTION, 72, sections, 32),
+        "record": (RECORD, 72 + 32 * sections, records, 80),
     }
     where = rng.choice(("header", "section", "record", "record", "record"))
     fields, start, count, size = whole[where]
@@ -75,7 +75,7 @@ def _field(rng: random.Random, data: bytes, _: list[bytes]) -> tuple[bytes, str]
 def _section(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[bytes, str]:
     """Keys, entry points or boxes. The hash that goes with entry points is made anew, half of the time."""
     records, sections = _counts(data)
-    at = 64 + 32 * rng.randrange(sections)
+    at = 72 + 32 * rng.randrange(sections)
     kind, start, size = _get(data, at, 32), _get(data, at + 8, 64), _get(data, at + 16, 64)
     inside = data[start : start + size]
     if kind == 1:
@@ -92,8 +92,8 @@ def _section(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[byte
         new = (new + bytes(size))[:size]
         what = f"section {kind}: {what}"
     changed = data[:start] + new + data[start + size :]
-    if kind == 2 and rng.random() < 0.5:
-        for row in range(64 + 32 * sections, 64 + 32 * sections + 80 * records, 80):
+    if kind == 3 and rng.random() < 0.5:
+        for row in range(72 + 32 * sections, 72 + 32 * sections + 80 * records, 80):
             offset, length, seed = (_get(data, row + a, b) for a, b in ((24, 64), (32, 32), (8, 64)))
             if length:
                 points = changed[start + offset : start + offset + length]
@@ -105,8 +105,8 @@ def _section(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[byte
 def _table(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[bytes, str]:
     """Rows of the tables swapped, copied or removed; sections that nobody knows; another shard's sidecar."""
     records, sections = _counts(data)
-    table = 64 + 32 * sections
-    size, start, count = rng.choice([(80, table, records), (32, 64, sections)])
+    table = 72 + 32 * sections
+    size, start, count = rng.choice([(80, table, records), (32, 72, sections)])
     one, two = rng.randrange(count), rng.randrange(count)
     rows = [data[start + i * size : start + (i + 1) * size] for i in range(count)]
     match rng.choice(("swap", "copy", "fewer", "more", "unknown", "other")):
@@ -121,7 +121,7 @@ def _table(rng: random.Random, data: bytes, donors: list[bytes]) -> tuple[bytes,
             new = count + (1 if which == "more" else -1)
             return _set(data, at, bits, new), f"{new} rows of {size} bytes, not {count}"
         case "unknown":
-            at = 64 + 32 * one % (32 * sections)
+            at = 72 + 32 * one % (32 * sections)
             changed = _set(data, at, 32, rng.choice([0, 4, 9, 1 << 31]))
             return _set(changed, at + 4, 32, rng.choice([0, 1, 2])), f"section {at} is an unknown one"
         case _:

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "base/encoding.h"
+
 namespace fastinet {
 namespace {
 
@@ -118,7 +120,7 @@ const char* read_frame(uint8_t marker, Span s, JpegSurvey& survey) {
 
 }  // namespace
 
-bool is_jpeg(Span data) { return data.size() >= 3 && data[0] == 0xFF && data[1] == 0xD8 && data[2] == 0xFF; }
+bool is_jpeg(Span data) { return recognise_encoding(data) == Encoding::kJpeg; }
 
 JpegSurvey survey_jpeg(Span data) {
   JpegSurvey survey;
