@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from fastinet.conversion import convert as convert
     from fastinet.exporting import export as export
     from fastinet.inspection import inspect as inspect
+    from fastinet.merging import merge as merge
     from fastinet.verification import verify as verify
 
-__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "verify"]
+__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "merge", "verify"]
 
 __version__ = "0.1.0"
 
@@ -25,6 +26,7 @@ _LAZY = {
     "convert": "conversion",
     "export": "exporting",
     "inspect": "inspection",
+    "merge": "merging",
     "verify": "verification",
 }
 

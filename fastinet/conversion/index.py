@@ -13,12 +13,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastinet import __version__, _core
 from fastinet.conversion.checks import CHECKS, Check
 from fastinet.conversion.label_column import packed
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
-from fastinet.format import columns, manifest
+from fastinet.format import columns, manifest, root
+from fastinet.format.chunks import ShardChunks
 from fastinet.format.fields import Fields
+from fastinet.format.finish import with_side_files
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 from fastinet.format.tar_records import bad_record, boxes_of, label_of, label_value, records_of, tar_order
 from fastinet.storage.files import is_there, open_regular
@@ -107,7 +111,7 @@ def index(
         raise ArgumentError(f"check must be one of {', '.join(CHECKS)}, not {check!r}")
     fields = Fields.chosen(image_field, label_field, labels_as)
     tars = _find_tars(src)
-    folder = tars[0].parent if dst is None else Path(dst).absolute()
+    folder = tars[0].parent if dst is None else _absolute(Path(dst))
     if dst is None and any(tar.parent != folder for tar in tars):
         raise ArgumentError("tars of several folders: name a folder for the manifest and sidecars (dst)")
     known = None if classes is None else [c if isinstance(c, ClassInfo) else ClassInfo(c) for c in classes]
@@ -124,7 +128,8 @@ def index(
         return done
 
     report = IndexReport(folder)
-    shards, values = [], list[Any]()
+    shards, chunks, values = [], list[ShardChunks](), list[Any]()
+    labels_of: list[int] = []
     highest = -1
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
@@ -132,6 +137,8 @@ def index(
             for (tar, target), done in zip(jobs, pool.map(work, jobs), strict=True):
                 shards.append(_shard_info(folder, tar, target, done.summary))
                 highest = max(highest, done.highest)
+                chunks.append(ShardChunks.of(done.summary["tar_chunks"], done.summary["index_chunks"]))
+                labels_of += done.labels
                 values += done.values
                 _add(report, str(tar), done)
         except BaseException:
@@ -146,10 +153,17 @@ def index(
         raise ArgumentError(f"label {highest} has no class: classes has {len(known)} entries")
     options = {"on_bad": on_bad, "check": check, **fields.options()}
     created_by = {"fastinet": __version__, "source": "webdataset", "options": options}
-    described = Manifest(split, tuple(known), tuple(shards), created_by=created_by)
+    described, files = with_side_files(
+        Manifest(split, tuple(known), tuple(shards), created_by=created_by),
+        np.array(labels_of, np.int32),
+        chunks,
+    )
+    for name, data in files.items():
+        _core.write_file(os.fsencode(folder / name), data)
     if labels_as is not None:
         columns.attach(folder, described, labels_as, *packed({split: values})[split], replace=True)
     manifest.write(folder, described)
+    root.refresh(folder, manifest.read(folder))
     return report
 
 
@@ -161,6 +175,7 @@ class _Indexed(NamedTuple):
     undecodable: list[tuple[str, str]]
     ignored: Counter[str]
     values: list[Any]
+    labels: list[int]
 
 
 def _index_tar(
@@ -176,6 +191,7 @@ def _index_tar(
     undecodable: list[tuple[str, str]] = []
     ignored: Counter[str] = Counter()
     values: list[Any] = []
+    record_labels: list[int] = []
     taken: set[str] = set()
     highest, unlabelled = -1, 0
     for record in records_of(tar_order(*writer.scan()), ignored, chosen):
@@ -209,26 +225,32 @@ def _index_tar(
         boxes = boxes_of(fields.get("json"), str(tar), key)
         if boxes is not None:
             highest = max([highest, *(box_label for box_label, *_ in boxes[2])])
+        record_labels.append(label)
         writer.add(key, *record.image, label, boxes=boxes, **facts)
         taken.add(key)
     summary = writer.finish(os.fsencode(target))
-    return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored, values)
+    return _Indexed(summary, highest, unlabelled, left_out, undecodable, ignored, values, record_labels)
 
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
     if isinstance(src, (str, os.PathLike)):
-        path = Path(src).absolute()
+        path = _absolute(Path(src))
         tars = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         if not tars:
             raise MissingFileError(f"{path}: no *.tar here", path=str(path))
     else:
-        tars = [Path(tar).absolute() for tar in src]
+        tars = [_absolute(Path(tar)) for tar in src]
         if not tars:
             raise ArgumentError("no tars given")
     for tar in tars:
         if not tar.is_file():
             raise MissingFileError(f"{tar}: tar is missing", path=str(tar))
     return tars
+
+
+def _absolute(path: Path) -> Path:
+    """As a manifest may name it: without ``..``."""
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
@@ -244,6 +266,9 @@ def _refuse_strangers(folder: Path, targets: Sequence[Path]) -> None:
     if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
+        except UnsupportedError:
+            if not manifest.is_outdated(folder):
+                raise
         except FormatError as e:
             path = str(folder / manifest.FILE_NAME)
             problem = "exists and is no manifest of fastinet; name another folder (dst)"
@@ -257,9 +282,7 @@ def _starts_with(path: Path, magic: bytes) -> bool:
 
 def _shard_info(folder: Path, tar: Path, target: Path, s: _core.ShardSummary) -> ShardInfo:
     path = tar.relative_to(folder) if tar.is_relative_to(folder) else tar
-    return ShardInfo(
-        path.as_posix(), s["records"], s["bytes"], s["xxh3"], target.name, s["index_bytes"], s["index_xxh3"]
-    )
+    return ShardInfo.of(path.as_posix(), target.name, s)
 
 
 def _add(report: IndexReport, tar: str, done: _Indexed) -> None:

@@ -29,11 +29,12 @@ from fastinet.conversion.task import (
     ShardTask,
     WriteSettings,
 )
-from fastinet.conversion.workspace import Workspace, to_json
+from fastinet.conversion.workspace import Workspace
 from fastinet.errors import ArgumentError, FormatError, StateError, UnsupportedError
-from fastinet.format import manifest
+from fastinet.format import manifest, root
 from fastinet.format.columns import files_of
 from fastinet.format.fields import DEFAULT, Fields
+from fastinet.format.finish import with_side_files
 from fastinet.format.layout import (
     REPORT,
     complete_splits,
@@ -48,7 +49,7 @@ from fastinet.format.report import ConversionReport, SplitReport
 from fastinet.imagenet.official_sums import checked_sums
 from fastinet.images.reencode import Reencoding
 from fastinet.progress import Meter, meter
-from fastinet.storage.files import parse_json
+from fastinet.storage.files import parse_json, to_json
 from fastinet.storage.store import Store, is_url, open_store
 
 __all__ = ["convert"]
@@ -293,7 +294,7 @@ class _Job:
         return found
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
-        """Each split's report and then its manifest, and only then the end of the journal."""
+        """Writes each split's files and then its manifest, then the list of splits, and ends the journal."""
         values = {split: tally.values for split, tally in self._tallies.items() if self.fields.labels_as}
         columns = packed(values)
         for split, tally in self._tallies.items():
@@ -301,12 +302,23 @@ class _Job:
             self._require_shards(split, tally)
             self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
             self.store.write(f"{split}/{NAMES}", to_json(tally.names))
-            described = self._manifest(split, tally)
+            described, files = with_side_files(self._manifest(split, tally), tally.labels, tally.chunks)
+            for name, data in files.items():
+                self.store.write(f"{split}/{name}", data)
             if split in columns:
-                for name, data in files_of(described, self.fields.labels_as, columns[split]).items():
+                for name, data in files_of(described, {self.fields.labels_as: columns[split]}).items():
                     self.store.write(f"{split}/{name}", data)
             self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(described))
+        self._write_root()
         workspace.close()
+
+    def _write_root(self) -> None:
+        """Lists all complete splits, also those that were converted before; a damaged one is left out."""
+        splits = {}
+        for split in complete_splits(self.store):
+            with contextlib.suppress(FormatError, UnsupportedError):
+                splits[split] = root.listed(self._read_manifest(split))
+        self.store.write(root.FILE_NAME, root.encode(splits))
 
     def _prepare_folders(self, workspace: Workspace) -> None:
         for split in self.source.splits:
@@ -336,6 +348,7 @@ class _Job:
             hierarchy=self.description.hierarchy,
             synsets=self.description.synsets,
             shards=tally.shards,
+            record_order="source" if self.shuffle is None else manifest.Permuted(self.shuffle),
             created_by={**self._options(), "plan": tally.plan},
         )
 

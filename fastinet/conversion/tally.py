@@ -1,4 +1,4 @@
-"""What the shards of a split add up to, in memory that does not grow with the records."""
+"""What the shards of a split add up to, in memory that hardly grows with the records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fastinet.conversion.task import ShardResult
+from fastinet.format.chunks import ShardChunks
 from fastinet.format.layout import shard_name
 from fastinet.format.manifest import ShardInfo
 from fastinet.format.names import renamed
@@ -22,14 +26,16 @@ _SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_poi
 class Tally:
     """Takes up results in any order.
 
-    Kept for each shard is its line in the manifest, about 1 KB or one byte a record, and beyond that only
-    what the reports list one by one: bad files, flaws of boxes, names that keys do not tell. The values of
-    ``labels_as`` are kept as they are.
+    It keeps the line of each shard in the manifest, about 1 KB, four bytes for the label of each record, and
+    beyond that only what the reports list one by one: bad files, flaws of boxes, file names that do not follow
+    from keys. The values of ``labels_as`` are kept as they are.
     """
 
     def __init__(self, split: str) -> None:
         self._split = split
         self._shards: dict[int, ShardInfo] = {}
+        self._labels: dict[int, npt.NDArray[np.int32]] = {}
+        self._chunks: dict[int, ShardChunks] = {}
         self._plans: dict[int, str] = {}
         self._names: dict[int, Mapping[str, Any]] = {}
         self._plain_names: dict[str, Mapping[str, Any]] = {}  # by extension, for the shards with no others
@@ -44,15 +50,10 @@ class Tally:
     def add(self, number: int, result: ShardResult) -> None:
         """The result of shard `number`."""
         summary, name = result.summary, shard_name(self._split, number)
-        self._shards[number] = ShardInfo(
-            f"{name}.tar",
-            summary["records"],
-            summary["tar_bytes"],
-            summary["tar_xxh3"],
-            f"{name}.idx",
-            summary["index_bytes"],
-            summary["index_xxh3"],
-        )
+        self._shards[number] = ShardInfo.of(f"{name}.tar", f"{name}.idx", summary, "tar_")
+        runs = np.array(summary["labels"], np.int64).reshape(-1, 2)
+        self._labels[number] = np.repeat(runs[:, 0].astype(np.int32), runs[:, 1])
+        self._chunks[number] = ShardChunks.of(summary["tar_chunks"], summary["index_chunks"])
         self._plans[number] = result.plan
         names = result.names
         self._names[number] = (
@@ -66,7 +67,8 @@ class Tally:
             self._values[number] = result.values
         self._sums.update({name: summary[name] for name in _SUMS})
         self._remarks.update(summary["remarks"])
-        self.class_counts.update(dict(summary["labels"]))
+        for label, count in summary["labels"]:
+            self.class_counts[label] += count
         for kind, keys in summary["examples"].items():
             held = self._examples.setdefault(kind, {})
             held[number] = keys
@@ -77,6 +79,17 @@ class Tally:
     def shards(self) -> tuple[ShardInfo, ...]:
         """In the order of their numbers, which must all be there."""
         return tuple(self._shards[number] for number in range(len(self._shards)))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Of all records, int32; -1: none."""
+        parts = [self._labels[number] for number in range(len(self._labels))]
+        return np.concatenate([np.zeros(0, np.int32), *parts])
+
+    @property
+    def chunks(self) -> list[ShardChunks]:
+        """Of the shards, in the order of their numbers."""
+        return [self._chunks[number] for number in range(len(self._chunks))]
 
     @property
     def names(self) -> list[Mapping[str, Any]]:

@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastinet.errors import FormatError
-from fastinet.storage.files import wrong
+from fastinet.storage.files import to_json, wrong
 from fastinet.storage.store import JOURNAL, Store
 
-__all__ = ["Workspace", "note_name", "to_json"]
+__all__ = ["Workspace", "note_name"]
 
 _SETTINGS, _REMOVE = f"{JOURNAL}/settings.json", f"{JOURNAL}/remove.json"
 
@@ -130,8 +130,3 @@ class Workspace:
 def note_name(shard: str) -> str:
     """The note on a finished shard."""
     return f"{JOURNAL}/{shard}.json"
-
-
-def to_json(value: Any) -> bytes:
-    """As files in a dataset hold it."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()

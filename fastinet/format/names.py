@@ -37,8 +37,9 @@ def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
     return {"extension": extension, "others": others}
 
 
-def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
-    """What ``names_of`` gave for each shard of a split; None where there is no such file.
+def read_names(folder: Path, shards: int) -> list[dict[str, Any] | None] | None:
+    """What ``names_of`` gave for each shard of a split, None for a shard that was indexed in place; None where
+    there is no such file.
 
     Raises:
         FormatError: the file is not such a list, or of another number of shards.
@@ -51,9 +52,11 @@ def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
     if type(told) is not list or len(told) != shards:
         found = f"{len(told)}" if type(told) is list else told
         raise wrong(
-            FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found
+            FormatError, str(path), "the top level", f"a list of {shards} objects, one for each shard", found
         )
     for number, row in enumerate(told):
+        if row is None:
+            continue
         extension = member(row, "extension", str, str(path), f"[{number}]")
         others = member(row, "others", dict, str(path), f"[{number}]")
         for name in (extension, *others.values()):

@@ -113,8 +113,9 @@ class FileNames:
         self._ends = shard_ends
         told = _spared(lambda: read_names(folder, len(shard_ends)))
         self.known = told is not None
-        self._others: Sequence[Mapping[str, str]] = [shard["others"] for shard in told or ()]
-        self._usual = np.array([_promised(shard["extension"]) for shard in told or ()], np.int64)
+        rows = [shard or {"extension": "", "others": {}} for shard in told or ()]
+        self._others: Sequence[Mapping[str, str]] = [row["others"] for row in rows]
+        self._usual = np.array([_promised(row["extension"]) for row in rows], np.int64)
 
     def misnamed(self, first: int, formats: npt.NDArray[np.uint8], core: _core.ShardedDataset) -> Mask:
         """Of the records from `first` on with these formats, those whose names promise another one."""

@@ -26,6 +26,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "refuse_version",
+    "to_json",
     "wrong",
 ]
 
@@ -101,14 +102,17 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def parse_json(data: bytes, path: str) -> Any:
-    """The value of a JSON file. Its numbers are finite, and its strings are text or what os.fsdecode gives.
+    """The value of a JSON file. Its numbers are finite, its strings are text or what os.fsdecode gives, and no
+    object has a key twice.
 
     Raises:
         FormatError: anything else.
     """
     try:
         text = data.decode()
-        value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, parse_float=_finite, parse_constant=_refuse_constant, object_pairs_hook=_object
+        )
         if _SURROGATE.search(text):
             _refuse_surrogates(value)
     except RecursionError:
@@ -123,6 +127,11 @@ def parse_json(data: bytes, path: str) -> Any:
 def read_json(path: Path) -> Any:
     """The value of a JSON file; errors are those of `read_bytes` and `parse_json`."""
     return parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
+
+
+def to_json(value: Any) -> bytes:
+    """As files in a dataset folder hold it."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
 
 
 def member(fields: Any, name: str, kind: type, path: str, place: str = "") -> Any:
@@ -199,6 +208,15 @@ def _finite(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated[:40]!r} occurs twice in an object")
     return value
 
 

@@ -17,7 +17,7 @@ _LISTED = 100
 
 def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Iterator[FastinetError]:
     """The first hundred. Those of one shard are told where it is checked; tars of others may repeat keys."""
-    if not converted(split.manifest):
+    if not all(map(converted, split.manifest.sources_of_shards)):
         return
     place = records.range_of(split)
     numbers = np.flatnonzero(prints.has_key[place]) + place.start  # not so many as a false manifest says

@@ -14,7 +14,8 @@ from typing import Literal
 from fastinet.cpus import available_cpus
 from fastinet.dataset.dataset import find_split
 from fastinet.errors import ArgumentError, FastinetError, MissingFileError
-from fastinet.format import manifest
+from fastinet.format import chunks, manifest
+from fastinet.format.chunks import ShardChunks
 from fastinet.imagenet import published
 from fastinet.progress import meter
 from fastinet.verification.duplicate_keys import repeated_keys
@@ -25,7 +26,7 @@ from fastinet.verification.members import LabelRule
 from fastinet.verification.records import Fingerprints, Records, Split
 from fastinet.verification.report import DuplicateReport, VerifyReport
 from fastinet.verification.shards import ShardResult, ShardTask, check_shard
-from fastinet.verification.split_files import split_problems
+from fastinet.verification.split_files import root_problems, split_problems
 from fastinet.verification.tally import Tally
 
 __all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
@@ -98,6 +99,7 @@ def verify(
     root = Path(path)
     folders = _folders(root)
     problems: list[FastinetError] = []
+    problems += root_problems(root)
     splits = list(_read(folders, "", problems))
     tallies = [
         Tally(
@@ -211,11 +213,32 @@ def _tasks(records: Records, tallies: Sequence[Tally]) -> Iterator[ShardTask]:
     specs = iter(records.specs)
     number = 0
     for split, tally in zip_longest(records.splits, tallies):
-        start, rule = number, LabelRule.of(split.manifest)
-        for shard in split.manifest.shards:
+        start, rules = number, _label_rules(split.manifest)
+        hashes = _chunks(split)
+        for shard, rule, row in zip(split.manifest.shards, rules, hashes, strict=True):
             classes = len(split.manifest.classes)
-            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, rule, tally)
+            yield ShardTask(next(specs), shard.xxh3, number, number - start, classes, rule, tally, row)
             number += shard.records
+
+
+def _chunks(split: Split) -> Sequence[ShardChunks | None]:
+    """The hashes of each shard's chunks; None where they are not known."""
+    unknown = [None] * len(split.manifest.shards)
+    try:
+        return chunks.read(split.folder, split.manifest) or unknown
+    except FastinetError:  # reported among the problems of the split's files
+        return unknown
+
+
+def _label_rules(contents: manifest.Manifest) -> Sequence[LabelRule]:
+    """The rule of each shard."""
+    if not contents.sources:
+        return [LabelRule.of(contents, contents.created_by)] * len(contents.shards)
+    return [
+        rule
+        for source in contents.sources
+        for rule in [LabelRule.of(contents, source.created_by)] * source.shards
+    ]
 
 
 def _check(

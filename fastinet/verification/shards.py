@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.dataset.dataset import ShardSpec
 from fastinet.errors import DecodeError, FastinetError, FormatError
+from fastinet.format.chunks import FILE_NAME, ShardChunks
 from fastinet.images.decode import decode
 from fastinet.images.judge import judge
 from fastinet.storage.store import os_errors
@@ -39,15 +42,17 @@ class ShardTask:
         classes: of its split.
         rule: how its split came by its labels.
         tally: where its records are counted; None: it is only compared with, and not checked.
+        chunks: the hashes of its chunks by ``chunks.bin``; None: not known.
     """
 
-    spec: tuple[str, str, int, int, int, int]
+    spec: ShardSpec
     xxh3: int
     number: int
     first: int
     classes: int
     rule: LabelRule
     tally: Tally | None
+    chunks: ShardChunks | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,9 @@ def check_shard(task: ShardTask, decoding: bool, prints: Fingerprints, stop: thr
         for fault in faults:
             if isinstance(fault, FastinetError):
                 found.add(fault)
+        if not found.count and task.chunks is not None:
+            for wrong_hash in _chunk_problems(task, task.chunks):
+                found.add(wrong_hash)
         if not records:
             return ShardResult(problems=tuple(found.listed), problem_count=found.count)
     try:
@@ -103,6 +111,24 @@ def check_shard(task: ShardTask, decoding: bool, prints: Fingerprints, stop: thr
                 if problem is not None:
                     found.add(problem)
     return ShardResult(records, payload_bytes, decoded, scanned, tuple(found.listed), found.count)
+
+
+def _chunk_problems(task: ShardTask, chunks: ShardChunks) -> Iterator[FastinetError]:
+    """The first wrong hash of tar and of sidecar, which are themselves sound."""
+    for path, hashes in ((task.spec[0], chunks.tar), (task.spec[1], chunks.sidecar)):
+        try:
+            expected = np.array(_core.chunk_hashes(os.fsencode(path)), np.uint64)
+        except FastinetError as error:
+            yield error
+            continue
+        for i in np.flatnonzero(expected != hashes)[:1].tolist():
+            right, wrong = f"{expected[i]:016x}", f"{hashes[i]:016x}"
+            yield FormatError(
+                f"{path}: chunk {i}: hash in {FILE_NAME}: expected {right}, found {wrong}",
+                path=path,
+                expected=right,
+                found=wrong,
+            )
 
 
 def _prove(

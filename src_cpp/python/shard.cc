@@ -18,6 +18,7 @@
 #include "python/bind.h"
 #include "python/boxes.h"
 #include "python/text.h"
+#include "shard/chunk_hashes.h"
 #include "shard/dataset.h"
 #include "shard/index_writer.h"
 #include "shard/key.h"
@@ -237,6 +238,17 @@ void bind_dataset(py::module_& m) {
       py::arg("path"), py::arg("tar_xxh3"));
 }
 
+void bind_chunks(py::module_& m) {
+  m.def(
+      "chunk_hashes",
+      [](const py::object& path) {
+        const std::string name = bytes_of(path);
+        const py::gil_scoped_release release;
+        return hash_file(name).chunks;
+      },
+      py::arg("path"));
+}
+
 void bind_pool(py::module_& m) {
   m.def("mapped_shards", &mapped_shards);
   m.def("max_mapped_shards", &max_mapped_shards);
@@ -371,6 +383,7 @@ void bind_shard(py::module_& m) {
   m.attr("ENCODINGS") = py::tuple(encodings);
   bind_record(m);
   bind_dataset(m);
+  bind_chunks(m);
   bind_pool(m);
   bind_writers(m);
   bind_files(m);

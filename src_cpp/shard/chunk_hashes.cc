@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "shard/format.h"
+#include "storage/mapped_file.h"
 
 namespace fastinet {
 
@@ -26,6 +27,14 @@ void FileHasher::update(std::span<const uint8_t> bytes) {
 FileHashes FileHasher::finish() {
   if (in_chunk_ > 0) chunks_.push_back(chunk_.digest());
   return {whole_.digest(), std::move(chunks_)};
+}
+
+FileHashes hash_file(const std::string& path) {
+  const MappedFile file(path, MappedFile::Access::kScan);
+  FileHasher hasher;
+  hasher.update(file.bytes());
+  file.check_intact();
+  return hasher.finish();
 }
 
 }  // namespace fastinet

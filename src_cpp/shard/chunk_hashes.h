@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/hash.h"
@@ -28,5 +29,8 @@ class FileHasher {
   uint64_t in_chunk_ = 0;  // bytes of the chunk that chunk_ has seen
   std::vector<uint64_t> chunks_;
 };
+
+// Of the file at `path`. Throws what MappedFile throws, naming the file.
+FileHashes hash_file(const std::string& path);
 
 }  // namespace fastinet

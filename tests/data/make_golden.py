@@ -32,9 +32,7 @@ def main(folder: Path = FOLDER) -> None:
     writer.add("n01443537/b", "jpg", JPEG, 1, **facts, orientation=6, json='{"boxes": 1}', boxes=boxes)
     writer.add("é", "png", b"\x89PNG")
     s = writer.finish()
-    shard = ShardInfo(
-        tar.name, s["records"], s["bytes"], s["xxh3"], index.name, s["index_bytes"], s["index_xxh3"]
-    )
+    shard = ShardInfo.of(tar.name, index.name, s)
     classes = (ClassInfo("n01440764", ("tench", "Tinca tinca")), ClassInfo("n01443537", ("goldfish",)))
     created_by = {"source": "golden", "options": {}}
     edges = (("n01439514", "n01440764"),)

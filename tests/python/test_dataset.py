@@ -43,17 +43,7 @@ def make_split(folder: Path, counts: tuple[int, ...] = (4, 0, 3), classes: int =
             )
             record += 1
         s = writer.finish()
-        shards.append(
-            ShardInfo(
-                f"{name}.tar",
-                s["records"],
-                s["bytes"],
-                s["xxh3"],
-                f"{name}.idx",
-                s["index_bytes"],
-                s["index_xxh3"],
-            )
-        )
+        shards.append(ShardInfo.of(f"{name}.tar", f"{name}.idx", s))
     names = tuple(
         ClassInfo(f"n{i}", (f"word {i}",), "gloss", {"ilsvrc2012_id": i + 1}) for i in range(classes)
     )
