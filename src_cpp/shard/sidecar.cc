@@ -324,7 +324,12 @@ std::span<const uint8_t> Sidecar::sound_part(format::SectionId id) const {
 }
 
 void Sidecar::check_sections() const {
+  uint64_t end = header_.header_size + sections_.size() * sizeof(format::Section) + table_.size();
   for (const format::Section& s : sections_) {
+    const auto padding = bytes_.subspan(end, s.offset - end);
+    if (std::any_of(padding.begin(), padding.end(), [](uint8_t byte) { return byte != 0; }))
+      throw Error(ErrorKind::kFormat, "bytes before the " + section_name(s.id) + " of the sidecar are not 0");
+    end = s.offset + s.size;
     const uint64_t hash = xxh3(bytes_.subspan(s.offset, s.size));
     if (hash != s.xxh3) damaged(section_name(s.id) + " of the sidecar are damaged", s.xxh3, hash);
   }

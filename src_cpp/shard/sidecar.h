@@ -41,7 +41,8 @@ class Sidecar {
   std::string key(int64_t i) const;
   Boxes boxes(int64_t i) const;
 
-  // Compares each section's checksum. Throws Error{kChecksum} naming the section.
+  // Compares each section's checksum. Throws Error{kChecksum} naming the section, and Error{kFormat} for
+  // padding between sections that is not 0.
   void check_sections() const;
 
  private:

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import re
-import struct
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import second_reader
 import xxhash
+from folders import small_jpeg, write_tree
+from images import photo
+from PIL import Image
 
+import fastinet
 from fastinet import _core
 from fastinet.dataset import Dataset
 
 ROOT = Path(__file__).resolve().parents[2]
-GOLDEN = ROOT / "tests/data/golden-v1"
+OPTIONS: list[dict[str, Any]] = [
+    {"subsampling": "4:4:4"},
+    {"subsampling": "4:2:0", "quality": 95},
+    {"subsampling": "4:2:2", "optimize": True},
+    {"subsampling": "4:2:0", "restart_marker_blocks": 3},
+]
+GOLDEN = ROOT / "tests/data/golden-v2"
 FORMAT = (ROOT / "FORMAT.md").read_text()
 
 
@@ -48,29 +60,53 @@ def test_the_reader_understands_the_golden_files() -> None:
     assert bytes(records[2].payload) == b"\x89PNG"
 
 
-def test_the_golden_sidecar_is_as_the_tables_say() -> None:
-    """Reads it with nothing but FORMAT.md's offsets and another implementation of the hash."""
-    data = (GOLDEN / "train-000000.idx").read_bytes()
-    tar = (GOLDEN / "train-000000.tar").read_bytes()
-    magic, version, header_size, records, tar_size, tar_hash, size, record_size, sections, head_hash = (
-        struct.unpack("<8sIIQQQQIIQ", data[:64])
-    )
-    assert (magic, version, header_size, records) == (b"\x89FIDX\r\n\x1a", 1, 64, 3)
-    assert (tar_size, tar_hash, size) == (len(tar), xxhash.xxh3_64_intdigest(tar), len(data))
-    head = 64 + 32 * sections + record_size * records
-    assert head_hash == xxhash.xxh3_64_intdigest(data[:56] + data[64:head])
-    table = [struct.unpack_from("<IIQQQ", data, 64 + 32 * i) for i in range(sections)]
-    body = {}
-    for number, _, offset, length, hashed in table:
-        body[number] = data[offset : offset + length]
-        assert hashed == xxhash.xxh3_64_intdigest(body[number])
-    rows = [struct.unpack_from("<QQQQIIiIIIIIIIQ", data, 64 + 32 * sections + 80 * i) for i in range(records)]
-    for at, hashed, points_hash, points_at, points_size, length, _, _, _, _, key_at, key_size, *_ in rows:
-        assert hashed == xxhash.xxh3_64_intdigest(tar[at : at + length])
-        points = body[2][points_at : points_at + points_size]
-        assert points_hash == (xxhash.xxh3_64_intdigest(points, seed=hashed) if points else 0)
-        assert tar[at - 512 :].startswith(body[1][key_at : key_at + key_size] + b".")
-    assert body[3] == struct.pack("<III6i", 1, 8, 8, 0, 1, 2, 5, 6, 1)
+def test_a_reader_written_from_the_page_alone_agrees_about_the_golden_files() -> None:
+    shard = second_reader.read_shard(GOLDEN / "train-000000.tar", GOLDEN / "train-000000.idx")
+    first, second, third = shard.records
+    assert [record.key for record in shard.records] == ["n01440764/a", "n01443537/b", "é"]
+    assert [record.encoding for record in shard.records] == [1, 1, 0]
+    assert [record.label for record in shard.records] == [0, 1, -1]
+    assert (first.entry_points, second.entry_points) == (b"\1\2\3\4\5", b"")
+    assert (second.orientation, second.boxes) == (6, (8, 8, [(0, 1, 2, 5, 6, 1)]))
+    assert third.payload == b"\x89PNG"
+    assert shard.prefix_size == len((GOLDEN / "train-000000.idx").read_bytes()) - 5
+
+
+@pytest.mark.parametrize("options", [{}, {"max_side": 100}, {"entry_points": False}], ids=str)
+def test_a_reader_written_from_the_page_alone_agrees_about_every_byte_of_a_conversion(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    images = {
+        f"c{i % 3}/{i}.jpg": small_jpeg(i, 60 + 40 * i, 200 - 9 * i, **OPTIONS[i % len(OPTIONS)])
+        for i in range(8)
+    }
+    odd = io.BytesIO()
+    Image.fromarray(photo(9, 30, 40)).save(odd, "PNG")
+    images["c1/odd.png"] = odd.getvalue()
+    write_tree(tmp_path / "src", images)
+    fastinet.convert(tmp_path / "src", tmp_path / "dst", **options)
+    folder = tmp_path / "dst" / "train"
+    dataset = Dataset(folder)
+    (info,) = dataset.manifest.shards
+    shard = second_reader.read_shard(folder / info.path, folder / info.index_path)
+    assert len(shard.records) == len(dataset) == len(images)
+    entries = 0
+    for i, record in enumerate(shard.records):
+        ours = dataset.core.record(i)
+        assert record.payload == bytes(memoryview(ours))
+        assert (record.key, record.label) == (ours.key, ours.label)
+        assert (record.width, record.height, record.orientation) == (
+            ours.width,
+            ours.height,
+            ours.orientation,
+        )
+        assert _core.ENCODINGS[record.encoding] == ours.format
+        assert (record.clean, record.entry_points) == (ours.clean, ours.entry_points)
+        original = images[next(name for name in images if name.startswith(f"{record.key}."))]
+        assert record.original_xxh3 == xxhash.xxh3_64_intdigest(original)
+        if record.entry_points:
+            entries += second_reader.check_entry_points(record.payload, record.entry_points)
+    assert (entries > 0) == options.get("entry_points", True)
 
 
 def test_every_constant_of_the_code_is_in_the_document() -> None:
@@ -85,7 +121,7 @@ def test_every_constant_of_the_code_is_in_the_document() -> None:
         "kMaxRecords = 1u << 24": "at most 2^24",
         "kMaxSections = 64": "at most 64",
         "kMaxPayloadSize = 0x7fffffff": "at most 2^31 - 1",
-        "kVersion = 1": "version 1",
+        "kVersion = 2": "version 2",
         "kMaxTarSize = uint64_t{1} << 48": "at most 2^48",
     }.items():
         assert name in code
@@ -94,7 +130,9 @@ def test_every_constant_of_the_code_is_in_the_document() -> None:
     assert fields is not None
     names = re.findall(r"u?int\d+_t (\w+);", fields[1])
     documented = re.findall(
-        r"^\| \d+ \| [ui]\d+ \| (\w+) \|", FORMAT.split("### Record table")[1], re.MULTILINE
+        r"^\| \d+ \| [ui]\d+ \| (\w+) \|",
+        FORMAT.split("### Record table")[1].split("### Keys")[0],
+        re.MULTILINE,
     )
     assert documented == names
 

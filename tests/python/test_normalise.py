@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xxhash
 from archives import tar_of_tars, write
 from click.testing import CliRunner
 from folders import members, small_jpeg, snapshot, write_tree
@@ -124,10 +126,40 @@ def test_a_sidecar_describes_the_normalised_file_as_if_it_had_been_there_before(
     made = _tar(tmp_path / "dst")
     write_tree(tmp_path / "again", {name.replace(".jpg", ".JPEG"): data for name, data in made.items()})
     convert(tmp_path / "again", tmp_path / "plain")
-    index = Path("train", "train-000000.idx")
-    assert (tmp_path / "dst" / index).read_bytes() == (tmp_path / "plain" / index).read_bytes()
-    formats = {record.format for record in Dataset(tmp_path / "dst")}
-    assert formats == {"JPEG"}
+    normalised, plain = Dataset(tmp_path / "dst").core, Dataset(tmp_path / "plain").core
+    names = (
+        "key",
+        "label",
+        "width",
+        "height",
+        "orientation",
+        "format",
+        "clean",
+        "entry_points",
+        "payload_xxh3",
+    )
+    for i in range(len(made)):
+        one, other = normalised.record(i), plain.record(i)
+        assert [getattr(one, name) for name in names] == [getattr(other, name) for name in names]
+        assert one.format == "JPEG"
+        assert other.original_xxh3 == other.payload_xxh3
+
+
+@pytest.mark.parametrize(
+    "options", [{"normalise_odd": True}, {"max_side": 20}], ids=["normalised", "smaller"]
+)
+def test_a_record_has_the_hash_of_the_file_that_it_was_made_of(
+    source: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    convert(source, tmp_path / "dst", **options)
+    hashes = {
+        file.relative_to(source).with_suffix("").as_posix(): xxhash.xxh3_64_intdigest(file.read_bytes())
+        for file in source.rglob("*.*")
+    }
+    core = Dataset(tmp_path / "dst").core
+    records = [core.record(i) for i in range(len(hashes))]
+    assert {record.key: record.original_xxh3 for record in records} == hashes
+    assert any(record.original_xxh3 != record.payload_xxh3 for record in records)
 
 
 def test_the_option_is_recorded_and_takes_part_in_recognising_a_conversion(

@@ -158,7 +158,7 @@ def test_what_a_newer_version_wrote_is_not_supported_and_never_skipped(split: Pa
     dataset = fastinet.Dataset(split)
     assert dataset[0].format == "JPEG"
     path = change(split, 1, lambda index: struct.pack_into("<I", index, at(index, 3, "flags"), 9 << 8 | 1))
-    told = r"idx: record 3: payload has a format that this fastinet does not know: found format 9"
+    told = r"idx: record 3: payload has an encoding that this fastinet does not read: found encoding 9"
     with make(split, on_error=policy) as loader, pytest.raises(errors.UnsupportedError, match=told) as caught:
         records(loader)
     assert caught.value.path == str(path)
