@@ -388,8 +388,8 @@ def index(src: Path, dst: Path | None, classes: Iterable[str] | None, **options:
 def merge(sources: tuple[Path, ...], dst: Path, split: str | None) -> None:
     """Merge the splits in each DIR into one split in DST, without copying or rewriting their shards.
 
-    Classes are merged by name, also where the splits number them differently. The manifest in DST names the
-    shards where they are, so the DIRs have to stay in place; if they lie below DST, they can be moved with it.
+    Classes are merged by name, also where the splits number them differently. The manifest in DST names
+    the shards where they are, so every DIR has to stay in place. A DIR below DST can be moved with it.
     """
     from fastinet.merging import merge as run
 

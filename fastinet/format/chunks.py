@@ -1,4 +1,4 @@
-"""``chunks.bin``: the hash of every 8 MiB of the shards, so that a part of one can be checked when it arrives."""
+"""``chunks.bin``: the hash of every 8 MiB of the shards, so that a part of a shard can be checked by itself."""
 
 from __future__ import annotations
 

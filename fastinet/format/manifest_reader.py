@@ -43,7 +43,26 @@ _COUNTS = {
 _HASHES = ("xxh3", "index_xxh3", "index_file_xxh3")
 # The fields that this version defines, as `must_understand` names them.
 _KNOWN = frozenset(
-    ["format_version", "must_understand", "split", "encoding", "created_by", "records", "bytes", "greatest_shard", "record_order", "labels", "chunks", "sources", "classes", "hierarchy", "synsets", "label_maps", "shards", "manifest_xxh3"]
+    [
+        "format_version",
+        "must_understand",
+        "split",
+        "encoding",
+        "created_by",
+        "records",
+        "bytes",
+        "greatest_shard",
+        "record_order",
+        "labels",
+        "chunks",
+        "sources",
+        "classes",
+        "hierarchy",
+        "synsets",
+        "label_maps",
+        "shards",
+        "manifest_xxh3",
+    ]
 ) | {f"shards.{name}" for name in ("path", "index", "label_map", *_COUNTS, *_HASHES)}
 _ODD_PATH = re.compile(r"(?:.*/)?\.{0,2}(?:/.*)?\Z|.*\x00", re.DOTALL)  # an empty, . or .. component; NUL
 _FILE_NAME = re.compile(r"(?!\.{1,2}\Z)[^/\x00]+\Z", re.DOTALL)
@@ -56,8 +75,8 @@ def refuse_manifest_version(found: int, path: str) -> None:
     if found < FORMAT_VERSION:
         folder = path.rpartition("/")[0] or "."
         remedy = (
-            f"an earlier fastinet wrote it; `fastinet index {folder}` makes sidecars and manifest anew from the "
-            "tars (name the classes with --classes), `fastinet convert --overwrite` the whole dataset"
+            f"an earlier fastinet wrote it; `fastinet index {folder}` makes sidecars and manifest anew from "
+            "the tars (name the classes with --classes), `fastinet convert --overwrite` the whole dataset"
         )
     else:
         remedy = "a later fastinet wrote it; install that one"

@@ -38,7 +38,7 @@ def names_of(samples: Iterable[Sample]) -> dict[str, Any]:
 
 
 def read_names(folder: Path, shards: int) -> list[dict[str, Any] | None] | None:
-    """What ``names_of`` gave for each shard of a split, None for a shard that was indexed in place; None where
+    """What ``names_of`` gave for each shard of a split, None for a shard that was indexed in place; None if
     there is no such file.
 
     Raises:

@@ -69,8 +69,8 @@ def merge(
         split: name of the merged split; None: the first source's.
 
     Raises:
-        ArgumentError: fewer than two sources, one that is listed twice or shares a shard with another, a `dst`
-            that holds a dataset, or a key that two sources have although fastinet wrote all their shards.
+        ArgumentError: fewer than two sources, one that is listed twice or shares a shard with another, a
+            `dst` that holds a dataset, or a key that two sources have although fastinet wrote all their shards.
         MissingFileError: a source is missing, or a file of one.
         FormatError, UnsupportedError: a manifest, a file of labels, or a list of columns is not valid; or
             the hierarchies form a cycle together.
@@ -174,8 +174,8 @@ def _refuse_repeated_keys(contents: Manifest, datasets: Sequence[Dataset]) -> No
         (first, here), (second, there) = key_of(int(order[i])), key_of(int(order[i + 1]))
         if first == second and here is not there:
             raise ArgumentError(
-                f"{there.path}: key {second}: expected one that no other dataset has, found that of a record of "
-                f"{here.path}",
+                f"{there.path}: key {second}: expected one that no other dataset has, found that of a record "
+                f"of {here.path}",
                 path=str(there.path),
                 key=second,
             )

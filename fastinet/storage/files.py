@@ -102,8 +102,8 @@ def read_bytes(path: Path, limit: int | None = None) -> bytes:
 
 
 def parse_json(data: bytes, path: str) -> Any:
-    """The value of a JSON file. Its numbers are finite, its strings are text or what os.fsdecode gives, and no
-    object has a key twice.
+    """The value of a JSON file. Its numbers are finite, its strings are text or what os.fsdecode gives, and
+    no object has a key twice.
 
     Raises:
         FormatError: anything else.

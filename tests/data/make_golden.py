@@ -8,8 +8,12 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import numpy as np
+
 from fastinet import _core
 from fastinet.format import manifest
+from fastinet.format.chunks import ShardChunks
+from fastinet.format.finish import with_side_files
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 FOLDER = Path(__file__).parent / "golden-v2"
@@ -36,7 +40,12 @@ def main(folder: Path = FOLDER) -> None:
     classes = (ClassInfo("n01440764", ("tench", "Tinca tinca")), ClassInfo("n01443537", ("goldfish",)))
     created_by = {"source": "golden", "options": {}}
     edges = (("n01439514", "n01440764"),)
-    manifest.write(folder, Manifest("train", classes, (shard,), hierarchy=edges, created_by=created_by))
+    contents = Manifest("train", classes, (shard,), hierarchy=edges, created_by=created_by)
+    hashes = [ShardChunks.of(s["tar_chunks"], s["index_chunks"])]
+    contents, files = with_side_files(contents, np.array([0, 1, -1], np.int32), hashes)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    manifest.write(folder, contents)
 
 
 if __name__ == "__main__":

@@ -102,8 +102,18 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             errors.FormatError,
             r"shards\[0\]\.path: expected a path without empty, \. or \.\. components, found \.\./train",
         ),
-        (b'"/data/x.tar"', b'"/data/../x.tar"', errors.FormatError, r"shards\[1\]\.path: expected a path without"),
-        (b'"/data/x.tar"', b'"data//x.tar"', errors.FormatError, r"shards\[1\]\.path: expected a path without"),
+        (
+            b'"/data/x.tar"',
+            b'"/data/../x.tar"',
+            errors.FormatError,
+            r"shards\[1\]\.path: expected a path without",
+        ),
+        (
+            b'"/data/x.tar"',
+            b'"data//x.tar"',
+            errors.FormatError,
+            r"shards\[1\]\.path: expected a path without",
+        ),
         (
             b'"/data/x.tar"',
             b'"train-000000.tar"',
@@ -204,7 +214,12 @@ def test_a_cut_manifest_is_an_error(tmp_path: Path) -> None:
             "classes: expected names that differ, found 1 repeated",
         ),
         (b'["n0", "n1"]', b'["n0"]', errors.FormatError, r"hierarchy\[0\]: expected a pair of names"),
-        (b'"train-000000.tar"', b"7", errors.FormatError, r"shards\[0\]\.path: expected a path without .*, found 7"),
+        (
+            b'"train-000000.tar"',
+            b"7",
+            errors.FormatError,
+            r"shards\[0\]\.path: expected a path without .*, found 7",
+        ),
         (b'"side/x.idx"', b'["x"]', errors.FormatError, r"shards\[1\]\.index: expected a path"),
         (
             b'"bytes": 1024',
@@ -245,7 +260,11 @@ def test_the_order_of_permuted_records_and_the_sources_of_a_merge_come_back(tmp_
     assert found == whole
     assert list(found.sources_of_shards) == [{"plan": "x"}, {"source": "webdataset"}]
     file = tmp_path / "dataset.json"
-    file.write_bytes(resealed(file.read_bytes(), b'"shards": 1, "created_by": {"plan"', b'"shards": 2, "created_by": {"plan"'))
+    file.write_bytes(
+        resealed(
+            file.read_bytes(), b'"shards": 1, "created_by": {"plan"', b'"shards": 2, "created_by": {"plan"'
+        )
+    )
     with pytest.raises(errors.FormatError, match="sources: expected 2 shards in all, found 3"):
         manifest.read(tmp_path)
 

@@ -9,13 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archives import write_tar
+from archives import tar_of, write
 from images import small_jpeg
 from splits import jpeg_items, write_split
 
 import fastinet
-from fastinet import Dataset, Loader, cli, errors
-from fastinet import transforms as T
+from fastinet import Dataset, Loader, cli, errors, transforms
 from fastinet.conversion.index import index
 from fastinet.format import manifest
 from fastinet.format.manifest import ClassInfo
@@ -60,7 +59,11 @@ def test_classes_are_merged_by_name_and_labels_follow(parts: tuple[Path, Path], 
 def test_a_loader_gives_the_merged_labels(parts: tuple[Path, Path], tmp_path: Path) -> None:
     fastinet.merge(parts, tmp_path / "c")
     loader = Loader(
-        tmp_path / "c", 4, [T.Resize(8), T.CenterCrop(8)], columns=("image", "label", "index"), shuffle=True
+        tmp_path / "c",
+        4,
+        [transforms.Resize(8), transforms.CenterCrop(8)],
+        columns=("image", "label", "index"),
+        shuffle=True,
     )
     wanted = [0, 1, 2] * 3 + [1, 3, 0] * 2
     labels = {int(i): int(label) for batch in loader for label, i in zip(batch[1], batch[2], strict=True)}
@@ -79,8 +82,8 @@ def test_a_merged_dataset_verifies_and_exports(parts: tuple[Path, Path], tmp_pat
 
 def test_labels_and_boxes_of_indexed_tars_are_checked_through_the_map(tmp_path: Path) -> None:
     box = b'{"boxes": {"width": 60, "height": 50, "rows": [[1, 1, 2, 5, 6, 0]]}}'
-    write_tar(tmp_path / "a" / "x.tar", [("1.jpg", small_jpeg(1)), ("1.cls", b"1"), ("1.json", box)])
-    write_tar(tmp_path / "b" / "y.tar", [("2.jpg", small_jpeg(2)), ("2.cls", b"1"), ("2.json", box)])
+    write(tmp_path / "a", {"x.tar": tar_of({"1.jpg": small_jpeg(1), "1.cls": b"1", "1.json": box})})
+    write(tmp_path / "b", {"y.tar": tar_of({"2.jpg": small_jpeg(2), "2.cls": b"1", "2.json": box})})
     index(tmp_path / "a", classes=["p", "q"])
     index(tmp_path / "b", classes=["q", "r"])
     fastinet.merge([tmp_path / "a", tmp_path / "b"], tmp_path)  # a folder that contains the sources
@@ -146,14 +149,18 @@ def test_a_key_of_two_sources_is_refused_only_where_fastinet_wrote_both(tmp_path
         write_split(tmp_path / name, [("k", small_jpeg(i), 0)], created_by={"plan": "0"})
         for i, name in enumerate("ab")
     ]
-    with pytest.raises(errors.ArgumentError, match="key k: expected one that no other dataset has, found that"):
+    with pytest.raises(
+        errors.ArgumentError, match="key k: expected one that no other dataset has, found that"
+    ):
         fastinet.merge(parts, tmp_path / "c")
     manifest.write(parts[1], replace(manifest.read(parts[1]), created_by={}))
     fastinet.merge(parts, tmp_path / "c")
     assert [str(problem) for problem in fastinet.verify(tmp_path / "c").problems] == []
 
 
-def test_a_label_that_the_map_lacks_is_an_error_of_the_shard(parts: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_label_that_the_map_lacks_is_an_error_of_the_shard(
+    parts: tuple[Path, Path], tmp_path: Path
+) -> None:
     fastinet.merge(parts, tmp_path / "c")
     old = manifest.read(tmp_path / "c")
     manifest.write(tmp_path / "c", replace(old, label_maps=((1, 3),), labels=None))
@@ -164,7 +171,11 @@ def test_a_label_that_the_map_lacks_is_an_error_of_the_shard(parts: tuple[Path, 
             read()
 
 
-def test_the_command_line_merges(parts: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cli.cli.main(["merge", *map(str, parts), "-o", str(tmp_path / "c"), "--split", "all"], standalone_mode=False)
+def test_the_command_line_merges(
+    parts: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cli.cli.main(
+        ["merge", *map(str, parts), "-o", str(tmp_path / "c"), "--split", "all"], standalone_mode=False
+    )
     assert capsys.readouterr().out == f"{tmp_path / 'c'}: 15 records in 5 shards, 4 classes\n"
     assert Dataset(tmp_path / "c").split == "all"
