@@ -64,8 +64,8 @@ def decode_counts() -> DecodeCounts: ...  # of this thread's calls of decode and
 def probe(data: NDArray[np.uint8]) -> ProbeResult: ...
 
 # Paths and names may hold bytes that are no UTF-8: as os.fsdecode gives them.
-# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3, label map); boxes are (width, height, rows of
-# label, xmin, ymin, xmax, ymax, flags).
+# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3, label map); boxes are (width, height,
+# rows of label, xmin, ymin, xmax, ymax, flags).
 _Shard = tuple[str, str, int, int, int, int, LabelMap | None]
 _Boxes = tuple[int, int, list[tuple[int, int, int, int, int, int]]]
 

@@ -27,8 +27,8 @@ class Tally:
     """Takes up results in any order.
 
     It keeps the line of each shard in the manifest, about 1 KB, four bytes for the label of each record,
-    and beyond that only what the reports list one by one: bad files, flaws of boxes, file names that do not follow
-    from keys. The values of ``labels_as`` are kept as they are.
+    and beyond that only what the reports list one by one: bad files, flaws of boxes, file names that do not
+    follow from keys. The values of ``labels_as`` are kept as they are.
     """
 
     def __init__(self, split: str) -> None:

@@ -1,4 +1,4 @@
-"""``chunks.bin``: the hash of every 8 MiB of the shards, so that a part of a shard can be checked by itself."""
+"""``chunks.bin``: the hash of every 8 MiB of the shards, so that parts can be checked alone."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 ``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, ``names.json``,
 ``labels.bin``, ``chunks.bin``, with ``labels_as`` a column's files, and, last of all, ``dataset.json``.
-``DST/splits.json`` lists the splits. ``DST/.fastinet-convert/`` exists only while a conversion runs or after it was interrupted.
+``DST/splits.json`` lists the splits. ``DST/.fastinet-convert/`` exists only while a conversion runs or
+after it was interrupted.
 """
 
 from __future__ import annotations

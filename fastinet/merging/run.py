@@ -70,7 +70,8 @@ def merge(
 
     Raises:
         ArgumentError: fewer than two sources, one that is listed twice or shares a shard with another, a
-            `dst` that holds a dataset, or a key that two sources have although fastinet wrote all their shards.
+            `dst` that holds a dataset, or a key that two sources have although fastinet wrote all their
+            shards.
         MissingFileError: a source is missing, or a file of one.
         FormatError, UnsupportedError: a manifest, a file of labels, or a list of columns is not valid; or
             the hierarchies form a cycle together.
