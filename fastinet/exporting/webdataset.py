@@ -9,7 +9,6 @@ import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -102,9 +101,8 @@ def _copy_records(
                 if record is None or parts.image is None:
                     continue
                 size = len(record.payload)  # compares its checksum
-                if label_map is not None:
-                    parts = replace(parts, fields={f: m for f, m in parts.fields.items() if f != "cls"})
-                for member in (parts.image, *parts.fields.values()):
+                others = {f: m for f, m in parts.fields.items() if label_map is None or f != "cls"}
+                for member in (parts.image, *others.values()):
                     if _leads_out(member.name):
                         expected, found = "a name that stays in its folder", repr(member.name)
                         where = f"{source}: record {record.index} ({record.key})"
@@ -116,7 +114,7 @@ def _copy_records(
                             expected=expected,
                             found=found,
                         )
-                    if label_map is not None and member is parts.fields.get("json"):
+                    if label_map is not None and member is others.get("json"):
                         _add(copy, member.name, _with_classes(tar.extractfile(member), label_map))
                     else:
                         copy.addfile(member, tar.extractfile(member))

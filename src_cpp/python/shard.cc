@@ -32,8 +32,8 @@ namespace py = pybind11;
 namespace fastinet::python {
 namespace {
 
-using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t,
-                             std::shared_ptr<LabelMap>>;
+using SpecTuple =
+    std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t, std::shared_ptr<LabelMap>>;
 
 // The contiguous bytes of a bytes object, memoryview or uint8 array, kept alive and unmoved.
 class ByteView {

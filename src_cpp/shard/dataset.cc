@@ -232,26 +232,23 @@ void ShardedDataset::prefetch(int64_t index) const {
 }
 
 void ShardedDataset::labels(int64_t first, int64_t count, int32_t* out) const {
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i, const LabelMap* map) {
-                *out++ = class_of(map, index.sidecar().entry(i).label);
-              });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap* map) {
+    *out++ = class_of(map, index.sidecar().entry(i).label);
+  });
 }
 
 void ShardedDataset::payload_hashes(int64_t first, int64_t count, uint64_t* out) const {
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
-                *out++ = index.sidecar().entry(i).payload_xxh3;
-              });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
+    *out++ = index.sidecar().entry(i).payload_xxh3;
+  });
 }
 
 std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) const {
   std::vector<std::string> keys;
   keys.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
-                keys.push_back(index.sidecar().key(i));
-              });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
+    keys.push_back(index.sidecar().key(i));
+  });
   return keys;
 }
 

@@ -21,10 +21,10 @@ struct ShardSummary {
   uint64_t tar_size = 0;
   uint64_t tar_xxh3 = 0;
   uint64_t index_size = 0;
-  uint64_t index_xxh3 = 0;         // of the sidecar's header and tables
-  uint64_t index_head_size = 0;    // of its header and tables
-  uint64_t index_prefix_size = 0;  // of everything in it but the entry points
-  uint64_t index_file_xxh3 = 0;    // of the whole sidecar
+  uint64_t index_xxh3 = 0;               // of the sidecar's header and tables
+  uint64_t index_head_size = 0;          // of its header and tables
+  uint64_t index_prefix_size = 0;        // of everything in it but the entry points
+  uint64_t index_file_xxh3 = 0;          // of the whole sidecar
   std::vector<uint64_t> tar_chunks{};    // hashes of the tar's chunks
   std::vector<uint64_t> index_chunks{};  // hashes of the sidecar's chunks
 };
