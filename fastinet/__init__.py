@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from fastinet.conversion import convert as convert
     from fastinet.exporting import export as export
     from fastinet.inspection import inspect as inspect
+    from fastinet.merging import merge as merge
     from fastinet.verification import verify as verify
 
-__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "verify"]
+__all__ = ["Dataset", "Loader", "bench", "convert", "decode", "export", "inspect", "merge", "verify"]
 
 # Modules that training does not need are imported when they are first used.
 _LAZY = {
@@ -24,6 +25,7 @@ _LAZY = {
     "convert": "conversion",
     "export": "exporting",
     "inspect": "inspection",
+    "merge": "merging",
     "verify": "verification",
 }
 

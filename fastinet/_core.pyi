@@ -64,9 +64,9 @@ def decode_counts() -> DecodeCounts: ...  # of this thread's calls of decode and
 def probe(data: NDArray[np.uint8]) -> ProbeResult: ...
 
 # Paths and names may hold bytes that are no UTF-8: as os.fsdecode gives them.
-# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3); boxes are (width, height, rows of label,
-# xmin, ymin, xmax, ymax, flags).
-_Shard = tuple[str, str, int, int, int, int]
+# A shard is (tar, sidecar, records, bytes, index_bytes, index_xxh3, label map); boxes are (width, height,
+# rows of label, xmin, ymin, xmax, ymax, flags).
+_Shard = tuple[str, str, int, int, int, int, LabelMap | None]
 _Boxes = tuple[int, int, list[tuple[int, int, int, int, int, int]]]
 
 @type_check_only
@@ -79,6 +79,13 @@ class ShardSummary(TypedDict):
     index_head_bytes: int
     index_prefix_bytes: int
     index_file_xxh3: int
+    tar_chunks: list[int]  # XXH3 of each 8 MiB
+    index_chunks: list[int]
+
+class LabelMap(metaclass=_Pybind11Type):  # of a shard's labels to the dataset's classes
+    def __init__(self, classes: Sequence[int]) -> None: ...
+    def __len__(self) -> int: ...
+    def __call__(self, label: int) -> int: ...
 
 class Record(metaclass=_Pybind11Type):  # memoryview(record) is the payload
     def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # made by the core only
@@ -188,6 +195,7 @@ def check_images(
     dataset: ShardedDataset, first: int, count: int, every: int
 ) -> tuple[list[tuple[int, str, str, str]], list[int]]: ...
 def verify_shard(shard: _Shard, tar_xxh3: int) -> tuple[int, int, list[Exception]]: ...
+def chunk_hashes(path: str | bytes) -> list[int]: ...  # XXH3 of each 8 MiB of a file
 def check_tar(path: str | bytes, tar_xxh3: int) -> None: ...
 def write_file(path: str | bytes, data: bytes | memoryview) -> None: ...
 def remove_stale_temporaries(folder: str | bytes) -> list[str]: ...
@@ -302,8 +310,10 @@ class ShardReport(TypedDict):
     index_head_bytes: int
     index_prefix_bytes: int
     index_file_xxh3: int
+    tar_chunks: list[int]
+    index_chunks: list[int]
     with_entry_points: int
-    labels: list[tuple[int, int]]
+    labels: list[tuple[int, int]]  # of the records in order, as runs: label and length
     remarks: dict[str, int]
     examples: dict[str, list[str]]
 

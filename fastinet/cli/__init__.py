@@ -16,7 +16,7 @@ from fastinet.version import __version__
 
 __all__ = ["cli", "main"]
 
-_COMMANDS = ("attach", "bench", "classes", "convert", "export", "index", "inspect", "verify")
+_COMMANDS = ("attach", "bench", "classes", "convert", "export", "index", "inspect", "merge", "verify")
 
 
 class _Commands(click.Group):

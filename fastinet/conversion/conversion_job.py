@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,19 +10,34 @@ from typing import Any, NamedTuple
 
 from fastinet.conversion.describe import Description
 from fastinet.conversion.engines.base import Engine
-from fastinet.conversion.existing import differences, existing_reports, other_classes, require_shards
+from fastinet.conversion.existing import (
+    differences,
+    existing_reports,
+    other_classes,
+    read_manifest,
+    require_shards,
+)
 from fastinet.conversion.label_column import packed
 from fastinet.conversion.shard_plan import ShardLimits, ShardPlan, cut, shuffled
 from fastinet.conversion.shard_task import ShardTask, WriteSettings
 from fastinet.conversion.sources.base import Source
 from fastinet.conversion.sources.class_order import text_order_remark
 from fastinet.conversion.split_totals import SplitTotals, digest_of_plans
-from fastinet.conversion.workspace import Workspace, to_json
-from fastinet.errors import ArgumentError
-from fastinet.format import manifest
+from fastinet.conversion.workspace import Workspace
+from fastinet.errors import ArgumentError, FormatError, UnsupportedError
+from fastinet.format import manifest, root
 from fastinet.format.columns import files_of
 from fastinet.format.fields import DEFAULT, Fields
-from fastinet.format.layout import REPORT, is_complete, owned_files, remove_surplus, shard_name
+from fastinet.format.finish import with_side_files
+from fastinet.format.json_files import to_json
+from fastinet.format.layout import (
+    REPORT,
+    complete_splits,
+    is_complete,
+    owned_files,
+    remove_surplus,
+    shard_name,
+)
 from fastinet.format.names import FILE as NAMES
 from fastinet.format.report import ConversionReport, SplitReport
 from fastinet.progress import Meter
@@ -126,7 +142,7 @@ class ConversionJob:
         return Written(reports, records, size)
 
     def finish(self, workspace: Workspace, report: ConversionReport) -> None:
-        """Writes each split's report and, after it, its manifest. Then removes the journal.
+        """Writes each split's files and then its manifest, then the list of splits. Removes the journal last.
 
         Raises:
             StateError: another run has taken over the destination, or has replaced shards.
@@ -138,12 +154,23 @@ class ConversionJob:
             require_shards(self.store, split, totals.shards)
             self.store.write(f"{split}/{REPORT}", to_json(report.splits[split].to_json()))
             self.store.write(f"{split}/{NAMES}", to_json(totals.names))
-            described = self._manifest(split, totals)
+            described, files = with_side_files(self._manifest(split, totals), totals.labels, totals.chunks)
+            for name, data in files.items():
+                self.store.write(f"{split}/{name}", data)
             if split in columns:
-                for name, data in files_of(described, self.fields.labels_as, columns[split]).items():
+                for name, data in files_of(described, {self.fields.labels_as: columns[split]}).items():
                     self.store.write(f"{split}/{name}", data)
             self.store.write(f"{split}/{manifest.FILE_NAME}", manifest.encode(described))
+        self._write_root()
         workspace.close()
+
+    def _write_root(self) -> None:
+        """Lists all complete splits, including those of earlier runs. A damaged split is left out."""
+        splits = {}
+        for split in complete_splits(self.store):
+            with contextlib.suppress(FormatError, UnsupportedError):
+                splits[split] = root.listed(read_manifest(self.store, split))
+        self.store.write(root.FILE_NAME, root.encode(splits))
 
     def _prepare_folders(self, workspace: Workspace) -> None:
         for split in self.source.splits:
@@ -189,6 +216,7 @@ class ConversionJob:
             hierarchy=self.description.hierarchy,
             synsets=self.description.synsets,
             shards=totals.shards,
+            record_order="source" if self.shuffle is None else manifest.Permuted(self.shuffle),
             created_by={**self._options(), "plan": totals.plan},
         )
 

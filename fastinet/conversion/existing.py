@@ -20,6 +20,7 @@ __all__ = [
     "differences",
     "existing_reports",
     "other_classes",
+    "read_manifest",
     "refuse_foreign",
     "refuse_overlap",
     "require_shards",
@@ -75,7 +76,7 @@ def existing_reports(
     for split in splits:
         if not is_complete(store, split):
             raise _other_dataset(store, f"has no split {split!r} yet; convert that one alone")
-        found, report = _read_manifest(store, split), _read_report(store, split)
+        found, report = read_manifest(store, split), _read_report(store, split)
         wanted = dict(created_by(split))
         if not report.bad and not report.box_problems:  # then the policy for bad files changed nothing
             wanted["on_bad"] = found.created_by.get("on_bad")
@@ -95,7 +96,7 @@ def other_classes(store: Store, splits: Iterable[str], names: Sequence[str]) -> 
     found = []
     for split in sorted(set(complete_splits(store)) - set(splits)):
         with contextlib.suppress(FormatError, UnsupportedError):
-            others = [c.name for c in _read_manifest(store, split).classes]
+            others = [c.name for c in read_manifest(store, split).classes]
             if names and others and list(names) != others:
                 found.append(split)
     return found
@@ -135,7 +136,8 @@ def _changed_files(
                 yield store.place(f"{split}/{name}"), size, sizes.get(name)
 
 
-def _read_manifest(store: Store, split: str) -> manifest.Manifest:
+def read_manifest(store: Store, split: str) -> manifest.Manifest:
+    """Returns the manifest of a split in the destination. Raises what ``manifest.decode`` raises."""
     name = f"{split}/{manifest.FILE_NAME}"
     return manifest.decode(store.read(name) or b"", store.place(name))
 

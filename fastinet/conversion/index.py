@@ -16,11 +16,13 @@ from typing import Any, NamedTuple
 
 from fastinet import _core
 from fastinet.conversion.label_column import packed
-from fastinet.conversion.split_totals import shard_info
+from fastinet.conversion.split_totals import labels_of_runs
 from fastinet.errors import ArgumentError, DecodeError, FormatError, MissingFileError, UnsupportedError
-from fastinet.format import columns, manifest
+from fastinet.format import columns, manifest, root
+from fastinet.format.chunks import ShardChunks
 from fastinet.format.fields import Fields
-from fastinet.format.manifest import ClassInfo, Manifest, default_index, refuse_repeated
+from fastinet.format.finish import with_side_files
+from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo, default_index, refuse_repeated
 from fastinet.format.policies import Check, Policy, refuse_unknown
 from fastinet.format.tar_records import bad_record, boxes_of, label_of, label_value, records_of, tar_order
 from fastinet.storage.files import is_there, open_regular
@@ -114,7 +116,7 @@ def index(
     refuse_unknown(on_bad, check)
     fields = Fields.chosen(image_field, label_field, labels_as)
     tars = _find_tars(src)
-    folder = tars[0].parent if dst is None else Path(dst).absolute()
+    folder = tars[0].parent if dst is None else _absolute(Path(dst))
     if dst is None and any(tar.parent != folder for tar in tars):
         raise ArgumentError("tars of several folders: choose a folder for the manifest and sidecars (dst)")
     known = None if classes is None else [c if isinstance(c, ClassInfo) else ClassInfo(c) for c in classes]
@@ -131,13 +133,16 @@ def index(
         return indexed
 
     report = IndexReport(folder)
-    shards, values = [], list[Any]()
+    shards, chunks, values = [], list[ShardChunks](), list[Any]()
+    runs = list[tuple[int, int]]()  # of labels
     highest = -1
     with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
         try:
             jobs = list(zip(tars, targets, strict=True))
             for (tar, target), indexed in zip(jobs, pool.map(work, jobs), strict=True):
-                shards.append(shard_info(_relative(tar, folder), target.name, indexed.core))
+                shards.append(ShardInfo.of(_relative(tar, folder), target.name, indexed.core, "tar_"))
+                chunks.append(ShardChunks.of(indexed.core["tar_chunks"], indexed.core["index_chunks"]))
+                runs += indexed.core["labels"]
                 highest = max(highest, indexed.highest_label)
                 values += indexed.values
                 _add(report, str(tar), indexed)
@@ -153,10 +158,15 @@ def index(
         raise ArgumentError(f"label {highest} has no class: classes has {len(known)} entries")
     options = {"on_bad": on_bad, "check": check, **fields.options()}
     created_by = {"fastinet": __version__, "source": "webdataset", "options": options}
-    described = Manifest(split, tuple(known), tuple(shards), created_by=created_by)
+    described, files = with_side_files(
+        Manifest(split, tuple(known), tuple(shards), created_by=created_by), labels_of_runs(runs), chunks
+    )
+    for name, data in files.items():
+        _core.write_file(os.fsencode(folder / name), data)
     if labels_as is not None:
         columns.attach(folder, described, labels_as, *packed({split: values})[split], replace=True)
     manifest.write(folder, described)
+    root.refresh(folder, manifest.read(folder))
     return report
 
 
@@ -224,18 +234,23 @@ def _index_tar(
 
 def _find_tars(src: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
     if isinstance(src, (str, os.PathLike)):
-        path = Path(src).absolute()
+        path = _absolute(Path(src))
         tars = sorted(path.glob("*.tar")) if path.is_dir() else [path]
         if not tars:
             raise MissingFileError(f"{path}: no *.tar here", path=str(path))
     else:
-        tars = [Path(tar).absolute() for tar in src]
+        tars = [_absolute(Path(tar)) for tar in src]
         if not tars:
             raise ArgumentError("no tars given")
     for tar in tars:
         if not tar.is_file():
             raise MissingFileError(f"{tar}: tar is missing", path=str(tar))
     return tars
+
+
+def _absolute(path: Path) -> Path:
+    """Returns the path as a manifest may name it: without ``..``."""
+    return path.resolve() if ".." in path.parts else path.absolute()
 
 
 def _refuse_foreign_files(folder: Path, targets: Sequence[Path]) -> None:
@@ -252,6 +267,9 @@ def _refuse_foreign_files(folder: Path, targets: Sequence[Path]) -> None:
     if is_there(folder / manifest.FILE_NAME):
         try:
             manifest.read(folder)
+        except UnsupportedError:
+            if not manifest.is_outdated(folder):
+                raise
         except FormatError as e:
             path = str(folder / manifest.FILE_NAME)
             problem = "exists and is not a manifest of fastinet; choose another folder (dst)"

@@ -67,7 +67,8 @@ class ShardTask:
     @cached_property
     def digest(self) -> str:
         """Equal for two tasks that would write the same bytes from the same files, if no file is bad."""
-        return local_digest(self.plan, repr(replace(self.settings, on_bad="fail")))
+        settings = replace(self.settings, on_bad="fail")
+        return local_digest(self.plan, f"format {FORMAT_VERSION} {settings!r}")
 
     @cached_property
     def payload_bytes_in_memory(self) -> int:

@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from fastinet.conversion.shard_task import ShardResult
+from fastinet.format.chunks import ShardChunks
 from fastinet.format.layout import shard_name
 from fastinet.format.manifest import ShardInfo
 from fastinet.format.names import renamed
 from fastinet.format.report import SplitReport, most_examples
 
-__all__ = ["SplitTotals", "digest_of_plans", "shard_info"]
+__all__ = ["SplitTotals", "digest_of_plans", "labels_of_runs"]
 
 _RENAMED = "keys with a number, as another file has the same"
 _SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_points")
@@ -22,14 +26,16 @@ _SUMS = ("records", "payload_bytes", "tar_bytes", "index_bytes", "with_entry_poi
 class SplitTotals:
     """The totals of one split. Results can be added in any order.
 
-    Memory is about 1 KB per shard (one byte per record) for its entry in the manifest, plus whatever the
-    reports list individually: bad files, problems of boxes, file names that cannot be derived from keys. The
-    values of ``labels_as`` are stored unchanged.
+    Memory is about 1 KB per shard for its entry in the manifest and four bytes per record for its label, plus
+    whatever the reports list individually: bad files, problems of boxes, file names that cannot be derived
+    from keys. The values of ``labels_as`` are stored unchanged.
     """
 
     def __init__(self, split: str) -> None:
         self._split = split
         self._shards: dict[int, ShardInfo] = {}
+        self._labels: dict[int, npt.NDArray[np.int32]] = {}
+        self._chunks: dict[int, ShardChunks] = {}
         self._plans: dict[int, str] = {}
         self._names: dict[int, Mapping[str, Any]] = {}
         self._plain_names: dict[str, Mapping[str, Any]] = {}  # by extension, for the shards with no others
@@ -44,7 +50,9 @@ class SplitTotals:
     def add(self, number: int, result: ShardResult) -> None:
         """Adds the result of shard `number`."""
         summary, name = result.summary, shard_name(self._split, number)
-        self._shards[number] = shard_info(f"{name}.tar", f"{name}.idx", summary)
+        self._shards[number] = ShardInfo.of(f"{name}.tar", f"{name}.idx", summary, "tar_")
+        self._labels[number] = labels_of_runs(summary["labels"])
+        self._chunks[number] = ShardChunks.of(summary["tar_chunks"], summary["index_chunks"])
         self._plans[number] = result.plan
         names = result.names
         self._names[number] = (
@@ -58,7 +66,8 @@ class SplitTotals:
             self._values[number] = result.values
         self._sums.update({name: summary[name] for name in _SUMS})
         self._remarks.update(summary["remarks"])
-        self.class_counts.update(dict(summary["labels"]))
+        for label, count in summary["labels"]:
+            self.class_counts[label] += count
         for kind, keys in summary["examples"].items():
             by_shard = self._examples.setdefault(kind, {})
             by_shard[number] = keys
@@ -69,6 +78,17 @@ class SplitTotals:
     def shards(self) -> tuple[ShardInfo, ...]:
         """In the order of their numbers, of which none may be missing."""
         return tuple(self._shards[number] for number in range(len(self._shards)))
+
+    @property
+    def labels(self) -> npt.NDArray[np.int32]:
+        """Of all records, int32; -1: none."""
+        parts = [self._labels[number] for number in range(len(self._labels))]
+        return np.concatenate([np.zeros(0, np.int32), *parts])
+
+    @property
+    def chunks(self) -> list[ShardChunks]:
+        """Of the shards, in the order of their numbers."""
+        return [self._chunks[number] for number in range(len(self._chunks))]
 
     @property
     def names(self) -> list[Mapping[str, Any]]:
@@ -111,20 +131,7 @@ def digest_of_plans(plans: Sequence[str]) -> str:
     return hashlib.blake2b(" ".join(plans).encode(), digest_size=16).hexdigest()
 
 
-def shard_info(path: str, index_path: str, report: Mapping[str, Any]) -> ShardInfo:
-    """Returns a shard's entry in the manifest.
-
-    Args:
-        path: of the tar, as the manifest names it.
-        index_path: of the sidecar, as the manifest names it.
-        report: what the core says about the shard.
-    """
-    return ShardInfo(
-        path,
-        report["records"],
-        report["tar_bytes"],
-        report["tar_xxh3"],
-        index_path,
-        report["index_bytes"],
-        report["index_xxh3"],
-    )
+def labels_of_runs(runs: Sequence[tuple[int, int]]) -> npt.NDArray[np.int32]:
+    """Returns the label of each record, from runs of equal labels: (label, length)."""
+    table = np.array(runs, np.int64).reshape(-1, 2)
+    return np.repeat(table[:, 0].astype(np.int32), table[:, 1])

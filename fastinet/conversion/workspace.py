@@ -19,10 +19,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fastinet.errors import FormatError
-from fastinet.format.json_files import wrong
+from fastinet.format.json_files import to_json, wrong
 from fastinet.storage.store import JOURNAL, Store
 
-__all__ = ["Workspace", "note_name", "to_json"]
+__all__ = ["Workspace", "note_name"]
 
 _SETTINGS, _REMOVE = f"{JOURNAL}/settings.json", f"{JOURNAL}/remove.json"
 
@@ -130,8 +130,3 @@ class Workspace:
 def note_name(shard: str) -> str:
     """Returns the name of a finished shard's note."""
     return f"{JOURNAL}/{shard}.json"
-
-
-def to_json(value: Any) -> bytes:
-    """Returns a value as the JSON of a dataset's files."""
-    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()

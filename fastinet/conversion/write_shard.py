@@ -8,10 +8,12 @@ from typing import Any
 from fastinet import _core
 from fastinet.conversion.shard_task import ShardResult, ShardTask, WriteSettings
 from fastinet.conversion.sources.base import Sample
-from fastinet.conversion.workspace import note_name, to_json
+from fastinet.conversion.workspace import note_name
 from fastinet.errors import DecodeError, FastinetError, FormatError
+from fastinet.format.json_files import to_json
 from fastinet.format.names import names_of
 from fastinet.format.policies import Policy
+from fastinet.format.tar_records import NO_ANNOTATION
 from fastinet.storage.extent import Extent
 
 __all__ = ["Cancelled", "write_shard"]
@@ -39,6 +41,7 @@ def write_shard(
     """
     settings = task.settings
     bad: list[tuple[Sample, str]] = []
+    annotated = any(_annotation(sample) for sample in task.plan.samples)
     with task.store.staged(task.run, task.files) as (tar, index):
         writer = _core.ShardBuilder(
             tar, index, settings.on_bad, settings.entry_points, settings.normalise_odd, settings.check
@@ -48,7 +51,7 @@ def write_shard(
                 if cancelled():
                     raise Cancelled
                 try:
-                    bad += _write(writer, chunk, settings)
+                    bad += _write(writer, chunk, settings, annotated)
                 except FastinetError as error:
                     raise _with_remedy(error, chunk, settings.on_bad) from error
                 advance(len(chunk), sum(sample.size for sample in chunk))
@@ -85,22 +88,26 @@ def _values(task: ShardTask, bad: Sequence[tuple[Sample, str]]) -> tuple[Any, ..
 
 
 def _write(
-    writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings
+    writer: _core.ShardBuilder, chunk: tuple[Sample, ...], settings: WriteSettings, annotated: bool
 ) -> list[tuple[Sample, str]]:
-    """Appends a chunk. Returns the bad samples with the reasons."""
+    """Appends a chunk. Returns the bad samples with the reasons.
+
+    Every record gets a ``.json`` if `annotated`, that is, if any of the shard has annotations: Hugging Face
+    ``datasets`` refuses a tar whose records have different members.
+    """
     for sample in chunk:
         if sample.boxes is not None and sample.boxes.error and settings.on_bad == "fail":
             raise FormatError(sample.boxes.error, path=sample.origin, key=sample.key)
     if not settings.reencoding and all(isinstance(sample.payload, Extent) for sample in chunk):
         rows = [
-            (s.key, *s.payload, _listed_size(s), s.label, _annotation(s), s.boxes and s.boxes.row())
+            (s.key, *s.payload, _listed_size(s), s.label, _json(s, annotated), s.boxes and s.boxes.row())
             for s in chunk
             if isinstance(s.payload, Extent)
         ]
         return [(chunk[i], reason) for i, reason in writer.add_extents(rows)]
     bad = []
     for sample in chunk:
-        reason = _write_one(writer, sample, settings)
+        reason = _write_one(writer, sample, settings, annotated)
         if reason:
             bad.append((sample, reason))
     return bad
@@ -122,7 +129,7 @@ def _with_remedy(error: FastinetError, chunk: tuple[Sample, ...], policy: Policy
     return found
 
 
-def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings) -> str:
+def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettings, annotated: bool) -> str:
     try:
         data = (
             _core.read_extent(*sample.payload, _listed_size(sample))
@@ -148,7 +155,7 @@ def _write_one(writer: _core.ShardBuilder, sample: Sample, settings: WriteSettin
     boxes = sample.boxes and sample.boxes.row()
     original_xxh3 = None if data is original else _core.xxh3(original)
     return writer.add_bytes(
-        sample.key, data, sample.label, _annotation(sample), sample.origin, boxes, original_xxh3
+        sample.key, data, sample.label, _json(sample, annotated), sample.origin, boxes, original_xxh3
     )
 
 
@@ -158,10 +165,16 @@ def _listed_size(sample: Sample) -> int:
     return sample.size if whole and sample.stamp else -1
 
 
+def _json(sample: Sample, annotated: bool) -> str:
+    """Returns the content of the record's ``.json``, or "" if it gets none."""
+    return _annotation(sample) or (NO_ANNOTATION if annotated else "")
+
+
 def _annotation(sample: Sample) -> str:
-    """Returns the source's JSON, or else the boxes as JSON: the tar alone suffices to rebuild the sidecar."""
-    if sample.annotation or sample.boxes is None or not sample.boxes.boxes:
-        return sample.annotation
+    """Returns the source's JSON, or else the boxes as JSON, or "": the tar alone suffices for the sidecar."""
+    own = "" if sample.annotation.strip() == NO_ANNOTATION else sample.annotation
+    if own or sample.boxes is None or not sample.boxes.boxes:
+        return own
     return sample.boxes.to_json()
 
 

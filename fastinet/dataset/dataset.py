@@ -15,7 +15,7 @@ from fastinet import _core
 from fastinet.dataset.hierarchy import Hierarchy
 from fastinet.dataset.selection import find_classes
 from fastinet.errors import ArgumentError, FormatError, MissingFileError
-from fastinet.format import columns, manifest
+from fastinet.format import columns, labels, manifest
 from fastinet.format.columns import Column
 from fastinet.format.layout import split_folders
 from fastinet.format.manifest import ClassInfo, Manifest
@@ -23,9 +23,21 @@ from fastinet.format.manifest import ClassInfo, Manifest
 if TYPE_CHECKING:
     from fastinet.dataset.attach import Order
 
-__all__ = ["Box", "Dataset", "Keys", "Record", "Selection"]
+__all__ = [
+    "Box",
+    "Dataset",
+    "Keys",
+    "Record",
+    "Selection",
+    "ShardSpec",
+    "find_split",
+    "hierarchy_of",
+    "shard_specs",
+]
 
 Box = tuple[int, int, int, int, int, int]
+# As the core takes a shard: tar, sidecar, records, bytes, index_bytes, index_xxh3, label map.
+ShardSpec = tuple[str, str, int, int, int, int, "_core.LabelMap | None"]
 _CHUNK = 4096  # keys read at once while iterating
 
 
@@ -172,6 +184,13 @@ class Dataset(Sequence[Record]):
         return self.manifest.split
 
     @property
+    def identity(self) -> str:
+        """The manifest's checksum, 16 hexadecimal digits: it identifies the dataset with all its files but
+        the attached columns. A copy has the same one; a dataset that was converted, indexed or merged anew
+        with another result has another."""
+        return f"{self.manifest.xxh3 or 0:016x}"
+
+    @property
     def classes(self) -> tuple[ClassInfo, ...]:
         """By label."""
         return self.manifest.classes
@@ -194,10 +213,18 @@ class Dataset(Sequence[Record]):
 
     @cached_property
     def labels(self) -> npt.NDArray[np.int32]:
-        """Label of each record, int32 of shape (len(self),), read-only; -1: none."""
-        labels = self.core.labels(0, len(self))
-        labels.flags.writeable = False
-        return labels
+        """Label of each record, int32 of shape (len(self),), read-only; -1: none.
+
+        They come from the manifest's file of labels if it has one, and otherwise from the sidecars.
+
+        Raises:
+            MissingFileError, ShardIOError, ChecksumError, TruncatedError: the file of labels, or a sidecar,
+                cannot be read or is damaged.
+        """
+        entry = self.manifest.labels
+        found = self.core.labels(0, len(self)) if entry is None else labels.read(self.path, entry)
+        found.flags.writeable = False
+        return found
 
     @cached_property
     def keys(self) -> Keys:
@@ -307,16 +334,16 @@ class Dataset(Sequence[Record]):
         return np.flatnonzero(wanted[self._checked_labels()])
 
     def _checked_labels(self) -> npt.NDArray[np.int32]:
-        labels = self.labels
-        if len(labels) and not (labels.min() >= -1 and labels.max() < len(self.classes)):
-            wrong = labels.max() if labels.max() >= len(self.classes) else labels.min()
+        found = self.labels
+        if len(found) and not (found.min() >= -1 and found.max() < len(self.classes)):
+            wrong = found.max() if found.max() >= len(self.classes) else found.min()
             raise FormatError(
                 f"{self.path}: label {wrong} has no class in the manifest",
                 path=str(self.path),
                 expected=f"-1 to {len(self.classes) - 1}",
                 found=str(wrong),
             )
-        return labels
+        return found
 
     def __len__(self) -> int:
         return len(self.core)
@@ -414,15 +441,24 @@ def hierarchy_of(folder: Path, contents: Manifest) -> Hierarchy:
         raise FormatError(f"{path}: {e}", path=path) from None
 
 
-def shard_specs(folder: Path, contents: Manifest) -> list[tuple[str, str, int, int, int, int]]:
+def shard_specs(folder: Path, contents: Manifest) -> list[ShardSpec]:
     """The manifest's shards as the core takes them."""
     root = str(folder)
+    maps = [_core.LabelMap(classes) for classes in contents.label_maps]
 
     def located(path: str) -> str:
         return path if path.startswith("/") else f"{root}/{path}"
 
     return [
-        (located(s.path), located(s.index_path), s.records, s.bytes, s.index_bytes, s.index_xxh3)
+        (
+            located(s.path),
+            located(s.index_path),
+            s.records,
+            s.bytes,
+            s.index_bytes,
+            s.index_xxh3,
+            None if s.label_map is None else maps[s.label_map],
+        )
         for s in contents.shards
     ]
 

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
-from fastinet.dataset.dataset import Dataset, Record, shard_specs
+from fastinet.dataset.dataset import Dataset, Record, ShardSpec, shard_specs
 from fastinet.errors import FormatError
 from fastinet.format.fields import Fields
 from fastinet.format.keys import kept_key
 from fastinet.format.names import name_of, read_names
-from fastinet.format.tar_records import records_of, tar_order
+from fastinet.format.tar_records import NO_ANNOTATION, records_of, tar_order
 from fastinet.storage.extent import Extent
 from fastinet.storage.files import os_errors
 
@@ -50,7 +50,6 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         MissingFileError, ShardIOError: a file cannot be read.
     """
     names = read_names(dataset.path, len(dataset.manifest.shards))  # None if indexed in place
-    fields = Fields.of_index(dataset.manifest.created_by)
     first = 0
     for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
         end = first + spec[2]
@@ -59,12 +58,13 @@ def stored_records(dataset: Dataset, indices: npt.NDArray[np.int64] | None = Non
         else:
             wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
         if wanted:
+            fields = Fields.of_index(dataset.manifest.sources_of_shards[number])
             yield from _of_shard(spec, first, wanted, names[number] if names else None, fields)
         first = end
 
 
 def _of_shard(
-    spec: tuple[str, str, int, int, int, int],
+    spec: ShardSpec,
     first: int,
     wanted: range | list[int],
     names: Mapping[str, Any] | None,
@@ -88,6 +88,8 @@ def _of_shard(
             if "json" in stored.fields:
                 offset, size = stored.fields["json"]
                 annotation = _text(os.pread(file.fileno(), size, offset), tar, record.key)
+            if annotation.strip() == NO_ANNOTATION:
+                annotation = ""
             yield StoredRecord(record, name, Extent(tar, *stored.image), annotation)
 
 

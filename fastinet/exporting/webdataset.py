@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
 from fastinet import _core
-from fastinet.dataset.dataset import Dataset, shard_specs
+from fastinet.dataset.dataset import Dataset, ShardSpec, shard_specs
 from fastinet.errors import FormatError
 from fastinet.exporting.chosen import Chosen, write_file
 from fastinet.format.fields import Fields
@@ -29,7 +32,7 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, meter: Meter) -> None:
         for number, spec in enumerate(shard_specs(dataset.path, dataset.manifest)):
             end = first + spec[2]
             target = dst / f"{chosen.split}-{written:06d}.tar"
-            whole = chosen.indices is None and _is_plain(spec[0])
+            whole = chosen.indices is None and spec[6] is None and _is_plain(spec[0])
             if whole:
                 _, size, faults = _core.verify_shard(spec, dataset.manifest.shards[number].xxh3)
                 for fault in faults:
@@ -40,7 +43,8 @@ def write_webdataset(splits: Sequence[Chosen], dst: Path, meter: Meter) -> None:
                 indices = np.arange(first, end) if chosen.indices is None else chosen.indices
                 wanted = indices[slice(*np.searchsorted(indices, (first, end)))].tolist()
                 if wanted:
-                    _copy_records(chosen, wanted, Path(spec[0]), target, meter)
+                    fields = Fields.of_index(dataset.manifest.sources_of_shards[number])
+                    _copy_records(chosen, wanted, spec, fields, target, meter)
             first = end
             written += target.exists()
         write_file(dst / f"{chosen.split}-classnames.txt", b"".join(_lines(dataset)))
@@ -77,11 +81,16 @@ def _leads_out(name: str) -> bool:
     return name.startswith("/") or ".." in name.split("/") or "\0" in name
 
 
-def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: Path, meter: Meter) -> None:
-    """Copies all members of the records with these numbers from one tar into another."""
+def _copy_records(
+    chosen: Chosen, wanted: Sequence[int], spec: ShardSpec, fields: Fields, target: Path, meter: Meter
+) -> None:
+    """Copies all members of the records with these numbers from a shard's tar into another tar.
+
+    If the shard's labels are not the dataset's classes, ``.cls`` and the boxes in ``.json`` get the classes.
+    """
+    source, label_map = Path(spec[0]), spec[6]
     places = chosen.dataset.core.facts(wanted[0], wanted[-1] + 1 - wanted[0])["payload_offset"]
     records = {int(places[i - wanted[0]]): chosen.dataset[i] for i in wanted}
-    fields = Fields.of_index(chosen.dataset.manifest.created_by)
     try:
         with tarfile.open(source) as tar, tarfile.open(target, "x", format=tarfile.PAX_FORMAT) as copy:
             members = (
@@ -93,7 +102,8 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
                 if record is None or parts.image is None:
                     continue
                 size = len(record.payload)  # verifies its checksum
-                for member in (parts.image, *parts.fields.values()):
+                others = {f: m for f, m in parts.fields.items() if label_map is None or f != "cls"}
+                for member in (parts.image, *others.values()):
                     if _leads_out(member.name):
                         expected, found = "a name that stays in its folder", repr(member.name)
                         where = f"{source}: record {record.index} ({record.key})"
@@ -105,7 +115,13 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
                             expected=expected,
                             found=found,
                         )
-                    copy.addfile(member, tar.extractfile(member))
+                    if label_map is not None and member is others.get("json"):
+                        _add(copy, member.name, _with_classes(tar.extractfile(member), label_map))
+                    else:
+                        copy.addfile(member, tar.extractfile(member))
+                if label_map is not None and record.label >= 0:
+                    folder, slash, name = parts.image.name.rpartition("/")
+                    _add(copy, f"{folder}{slash}{name.partition('.')[0]}.cls", str(record.label).encode())
                 meter.advance(1, size)
     except tarfile.TarError as e:
         raise FormatError(f"{source}: damaged: {e}", path=str(source)) from e
@@ -114,3 +130,21 @@ def _copy_records(chosen: Chosen, wanted: Sequence[int], source: Path, target: P
         raise FormatError(
             f"{source}: record {key}: in the sidecar, but not in the tar", path=str(source), key=key
         )
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+
+
+def _with_classes(file: IO[bytes] | None, label_map: _core.LabelMap) -> bytes:
+    """The annotations in `file` with the dataset's classes as labels of the boxes."""
+    data = b"" if file is None else file.read()
+    try:
+        told = json.loads(data)
+        for row in told["boxes"]["rows"]:
+            row[0] = label_map(row[0])
+    except (ValueError, TypeError, LookupError, RecursionError):  # not boxes as fastinet writes them
+        return data
+    return json.dumps(told).encode()

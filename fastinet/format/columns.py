@@ -38,6 +38,7 @@ __all__ = [
     "describe",
     "detach",
     "files_of",
+    "joined",
     "read",
 ]
 
@@ -107,6 +108,11 @@ class Column(Sequence[Any]):
                 found=str(self._records),
             )
 
+    @property
+    def packed(self) -> PackedColumn:
+        """All values, as the column's files have them."""
+        return PackedColumn(self.kind, self._values, None if self.kind == "array" else self._offsets)
+
     def __len__(self) -> int:
         return self._records
 
@@ -161,12 +167,12 @@ def read(folder: Path, manifest: Manifest) -> dict[str, StoredColumn]:
     shards = member(columns, "shards_xxh3", str, str(path), "columns")
     by_name = member(columns, "by_name", dict, str(path), "columns")
     stored = {name: _entry(str(path), name, by_name[name]) for name in by_name}
-    if shards != manifest.identity:
+    if shards != manifest.shards_xxh3:
         raise FormatError(
             f"{path}: its columns were attached to other shards than dataset.json lists; remove the file and "
             "attach them again",
             path=str(path),
-            expected=manifest.identity,
+            expected=manifest.shards_xxh3,
             found=shards,
         )
     return stored
@@ -230,15 +236,37 @@ def check_name(name: str) -> None:
         )
 
 
-def files_of(manifest: Manifest, name: str, column: PackedColumn) -> dict[str, bytes]:
-    """The files of a split whose only column this is, by name, in the order in which to write them.
+def files_of(manifest: Manifest, columns: Mapping[str, PackedColumn]) -> dict[str, bytes]:
+    """The files of a new split's columns, by name, in the order in which to write them; none for no columns.
 
-    For who makes the split: written before its manifest, the column is there whenever the split is.
+    Write them before the split's manifest, so that a split with a manifest has its columns.
     """
-    encoded = _encoded(name, column)
-    files = {file: data for file, _, data in encoded.values()}
-    files[FILE_NAME] = _encode_list(manifest, {name: _stored(name, column.kind, encoded)})
+    files: dict[str, bytes] = {}
+    stored = {}
+    for name, column in columns.items():
+        encoded = _encoded(name, column)
+        files |= {file: data for file, _, data in encoded.values()}
+        stored[name] = _stored(name, column.kind, encoded)
+    if stored:
+        files[FILE_NAME] = _encode_list(manifest, stored)
     return files
+
+
+def joined(columns: Sequence[Column]) -> PackedColumn | None:
+    """The values of several columns one after the other; None where their types or shapes differ."""
+    first = columns[0].packed
+    flats, offsets, end = [], [np.zeros(1, np.int64)], 0
+    for column in columns:
+        kind, flat, rows = column.packed
+        if (kind, flat.dtype, flat.shape[1:]) != (first.kind, first.flat.dtype, first.flat.shape[1:]):
+            return None
+        flats.append(flat)
+        if rows is not None:
+            offsets.append(rows[1:] + end)
+        end += len(flat)
+    return PackedColumn(
+        first.kind, np.concatenate(flats), None if first.offsets is None else np.concatenate(offsets)
+    )
 
 
 def detach(folder: Path, manifest: Manifest, name: str) -> None:
@@ -377,7 +405,7 @@ def _write_list(folder: Path, manifest: Manifest, columns: Mapping[str, StoredCo
 
 def _encode_list(manifest: Manifest, columns: Mapping[str, StoredColumn]) -> bytes:
     told = {
-        "shards_xxh3": manifest.identity,
+        "shards_xxh3": manifest.shards_xxh3,
         "by_name": {
             c.name: {"kind": c.kind, "files": {p: [f, f"{d:016x}"] for p, (f, d) in c.files.items()}}
             for c in columns.values()

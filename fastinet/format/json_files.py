@@ -23,6 +23,7 @@ __all__ = [
     "parse_json",
     "read_json",
     "refuse_version",
+    "to_json",
     "wrong",
 ]
 
@@ -50,7 +51,9 @@ def parse_json(data: bytes, path: str) -> Any:
     """
     try:
         text = data.decode()
-        value = json.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
+        value = json.loads(
+            text, parse_float=_finite, parse_constant=_refuse_constant, object_pairs_hook=_object
+        )
         if _SURROGATE.search(text):
             _refuse_surrogates(value)
     except RecursionError:
@@ -65,6 +68,11 @@ def parse_json(data: bytes, path: str) -> Any:
 def read_json(path: Path) -> Any:
     """Reads and parses a JSON file. Raises as `read_bytes` and `parse_json`."""
     return parse_json(read_bytes(path, MAX_JSON_BYTES), str(path))
+
+
+def to_json(value: Any) -> bytes:
+    """Returns a value as the JSON of a dataset's files."""
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=True) + "\n").encode()
 
 
 def member(fields: Any, name: str, kind: type, path: str, place: str = "") -> Any:
@@ -130,6 +138,15 @@ def _finite(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError(f"the number {text[:40]} is too large")
+    return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        names = [name for name, _ in pairs]
+        repeated = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {repeated[:40]!r} occurs twice in an object")
     return value
 
 

@@ -1,8 +1,9 @@
 """Names of the files in a dataset folder that a conversion writes.
 
-``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, with
-``labels_as`` a column's files, and, last of all, ``dataset.json``. ``DST/.fastinet-convert/`` is there only
-while a conversion is at work or was interrupted.
+``DST/<split>/`` holds ``<split>-<number>.tar`` and ``.idx``, ``report.json``, ``names.json``,
+``labels.bin``, ``chunks.bin``, with ``labels_as`` a column's files, and, last of all, ``dataset.json``.
+``DST/splits.json`` lists the splits. ``DST/.fastinet-convert/`` exists only while a conversion runs or
+after it was interrupted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from fastinet.format import columns, manifest
+from fastinet.format import chunks, columns, labels, manifest, root
 from fastinet.format.names import FILE as NAMES
 from fastinet.storage.files import is_there
 from fastinet.storage.store import JOURNAL, Store
@@ -57,7 +58,7 @@ def is_complete(store: Store, split: str) -> bool:
 
 def complete_splits(store: Store) -> list[str]:
     """The splits there that have a manifest."""
-    names = set(store.entries()) - {JOURNAL, "lost+found"}
+    names = set(store.entries()) - {JOURNAL, "lost+found", root.FILE_NAME}
     return sorted(name for name in names if is_complete(store, name))
 
 
@@ -66,15 +67,17 @@ def foreign_entries(store: Store) -> list[str]:
     names = store.entries()
     if JOURNAL in names:
         return []
-    return sorted(set(names) - {"lost+found", *complete_splits(store)})
+    ours = {root.FILE_NAME} if root.is_root(store.read(root.FILE_NAME)) else set()
+    return sorted(set(names) - {"lost+found", *ours, *complete_splits(store)})
 
 
 def owned_files(store: Store, splits: Iterable[str], begun: Iterable[str]) -> list[str]:
-    """A conversion's files: of `splits` where complete, of `begun` in any case."""
-    owned: list[str] = []
+    """A conversion's files: of `splits` where complete, of `begun` in any case, and the list of splits."""
+    owned = [root.FILE_NAME] if root.is_root(store.read(root.FILE_NAME)) else []
     for split in sorted({*begun, *(split for split in splits if is_complete(store, split))}):
         shape = re.compile(
             rf"{re.escape(split)}-\d{{6,}}\.(tar|idx)|{manifest.FILE_NAME}|{REPORT}|{NAMES}|"
+            rf"{labels.FILE_NAME}|{chunks.FILE_NAME}|"
             rf"{columns.FILE_NAME}|column-[a-z0-9_]+-(values|offsets)-[0-9a-f]{{16}}\.npy"
         )
         owned += sorted(f"{split}/{name}" for name in store.entries(split) if shape.fullmatch(name))

@@ -36,8 +36,10 @@ def names_of(origins: Iterable[tuple[str, str]]) -> dict[str, Any]:
     return {"extension": extension, "others": others}
 
 
-def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
-    """Returns what ``names_of`` returned for each shard of a split, or None if the file does not exist.
+def read_names(folder: Path, shards: int) -> list[dict[str, Any] | None] | None:
+    """Returns what ``names_of`` returned for each shard of a split; None for a shard that was indexed in place.
+
+    None instead of the list if the file does not exist.
 
     Raises:
         FormatError: the file is not such a list, or has another number of shards.
@@ -50,9 +52,11 @@ def read_names(folder: Path, shards: int) -> list[dict[str, Any]] | None:
     if type(rows) is not list or len(rows) != shards:
         found = f"{len(rows)}" if type(rows) is list else rows
         raise wrong(
-            FormatError, str(path), "the top level", f"a list of {shards} objects, one a shard", found
+            FormatError, str(path), "the top level", f"a list of {shards} objects, one for each shard", found
         )
     for number, row in enumerate(rows):
+        if row is None:
+            continue
         extension = member(row, "extension", str, str(path), f"[{number}]")
         others = member(row, "others", dict, str(path), f"[{number}]")
         for name in (extension, *others.values()):

@@ -27,6 +27,7 @@ from fastinet.format.limits import MAX_CLASSES
 
 __all__ = [
     "IMAGE_EXTENSIONS",
+    "NO_ANNOTATION",
     "TarRecord",
     "bad_record",
     "boxes_of",
@@ -43,6 +44,8 @@ T = TypeVar("T")
 Part = tuple[int, str, T | str]  # number in the tar, name, what is known of the member
 
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "bmp", "gif", "tif", "tiff", "webp", "ppm", "pgm", "img", "image")
+# The .json of a record without annotations, in a shard where others have some.
+NO_ANNOTATION = "{}"
 _LABEL_FIELDS = ("cls", "json")
 _KEY_AND_FIELD = re.compile(r"((?:.*/)?[^./]+)\.([^/]*)\Z", re.DOTALL)  # webdataset's base_plus_ext
 _METADATA = re.compile(r"__[^/]*__(?:/|\Z)")  # webdataset's skip_meta

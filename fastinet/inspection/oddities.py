@@ -114,8 +114,9 @@ class FileNames:
         self._ends = shard_ends
         names = _optional(lambda: read_names(folder, len(shard_ends)))
         self.known = names is not None
-        self._others: Sequence[Mapping[str, str]] = [shard["others"] for shard in names or ()]
-        self._usual = np.array([_format_of_name(shard["extension"]) for shard in names or ()], np.int64)
+        rows = [shard or {"extension": "", "others": {}} for shard in names or ()]
+        self._others: Sequence[Mapping[str, str]] = [row["others"] for row in rows]
+        self._usual = np.array([_format_of_name(row["extension"]) for row in rows], np.int64)
 
     def misnamed(self, first: int, formats: npt.NDArray[np.uint8], core: _core.ShardedDataset) -> Mask:
         """Returns a mask of the records from `first` on whose names have the extension of another format.

@@ -385,7 +385,7 @@ class Loader:
             "epoch": self._epoch,
             "position": self._position,
             "subset": self._subset_hash,
-            "dataset": self.dataset.manifest.identity,
+            "dataset": self.dataset.manifest.shards_xxh3,
             **self._order,
         }
 
@@ -398,7 +398,7 @@ class Loader:
             ArgumentError: the state was saved with another dataset, other records of it, another seed or
                 another order.
         """
-        version, identity = state.get("version"), self.dataset.manifest.identity
+        version, identity = state.get("version"), self.dataset.manifest.shards_xxh3
         if version == 1:
             warnings.warn(
                 "state: an earlier fastinet saved it without the dataset's identity, so that it cannot be "

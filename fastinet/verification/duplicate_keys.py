@@ -20,7 +20,7 @@ def repeated_keys(records: Records, prints: Fingerprints, split: Split) -> Itera
 
     Keys repeated within a shard are reported by the check of that shard. Indexed tars may repeat keys.
     """
-    if not converted(split.manifest):
+    if not all(map(converted, split.manifest.sources_of_shards)):
         return
     place = records.range_of(split)
     numbers = np.flatnonzero(prints.has_key[place]) + place.start  # fewer than a wrong manifest says

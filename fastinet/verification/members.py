@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.dataset.dataset import ShardSpec
 from fastinet.errors import ArgumentError, FastinetError, FormatError
 from fastinet.format.keys import kept_key
 from fastinet.format.manifest import Manifest
@@ -51,13 +52,13 @@ class LabelRule(NamedTuple):
     skipped: bool
 
     @classmethod
-    def of(cls, contents: Manifest) -> LabelRule:
-        """Returns the rule that the manifest records."""
-        recorded = contents.created_by.get("options")
+    def of(cls, contents: Manifest, created_by: Mapping[str, Any]) -> LabelRule:
+        """Returns the rule for the shards of a split that `created_by` describes."""
+        recorded = created_by.get("options")
         options = recorded if isinstance(recorded, dict) else {}
         chosen = options.get("label_field")
         fields = tuple(map(str, chosen)) if chosen and isinstance(chosen, list) else ("cls", "json")
-        whole = converted(contents)
+        whole = converted(created_by)
         return cls(
             {c.name: label for label, c in enumerate(contents.classes)},
             ("cls",) if whole else fields,
@@ -67,9 +68,9 @@ class LabelRule(NamedTuple):
         )
 
 
-def converted(contents: Manifest) -> bool:
-    """Whether fastinet wrote the shards, and not only their sidecars."""
-    return "plan" in contents.created_by
+def converted(created_by: Mapping[str, Any]) -> bool:
+    """Whether fastinet wrote the shards that this describes, and not only their sidecars."""
+    return "plan" in created_by
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,17 @@ class Sidecar:
     box_counts: npt.NDArray[np.int64]
     box_sizes: npt.NDArray[np.int32]
     box_rows: npt.NDArray[np.int32]
+    label_map: _core.LabelMap | None
 
     @classmethod
-    def of(cls, dataset: _core.ShardedDataset, spec: tuple[str, str, int, int, int, int]) -> Sidecar:
+    def of(cls, dataset: _core.ShardedDataset, spec: ShardSpec) -> Sidecar:
         """Reads the sidecar of a dataset of one shard.
 
         Raises:
             FastinetError: it cannot be read.
         """
         n = len(dataset)
-        return cls(spec[0], spec[1], dataset.keys(0, n), dataset.facts(0, n), *dataset.boxes(0, n))
+        return cls(spec[0], spec[1], dataset.keys(0, n), dataset.facts(0, n), *dataset.boxes(0, n), spec[6])
 
     def wrong(self, record: int, what: str, expected: str, found: str) -> FormatError:
         """Returns the error for a wrong value of a record."""
@@ -193,7 +195,7 @@ def check_members(sidecar: Sidecar, rule: LabelRule, add_problem: AddProblem) ->
                 add_problem(sidecar.wrong(record, "key", f"{group.key!r}, as in the tar", repr(key)))
             read = {name: group.members[name] for name in (*rule.fields, "json") if name in group.members}
             contents = _MemberContents(
-                {name: os.pread(handle, length, at) for name, (at, length) in read.items()}
+                {name: os.pread(handle, length, at) for name, (at, length) in read.items()}, sidecar.label_map
             )
             with_json += "json" in read
             problem = contents.label_problem(rule, label)
@@ -226,8 +228,9 @@ def check_members(sidecar: Sidecar, rule: LabelRule, add_problem: AddProblem) ->
 class _MemberContents:
     """The label and boxes in a record's own members."""
 
-    def __init__(self, content: Mapping[str, bytes]) -> None:
+    def __init__(self, content: Mapping[str, bytes], label_map: _core.LabelMap | None) -> None:
         self._content = content
+        self._label_map = label_map
 
     def label_problem(self, rule: LabelRule, label: int) -> str:
         """Returns what was expected instead of `label`; "" if it is right."""
@@ -236,7 +239,7 @@ class _MemberContents:
         for name in rule.fields:
             value = self._label_in(name)
             if value is not None:
-                right = label == _number(value) or (
+                right = label == self._class(_number(value)) or (
                     isinstance(value, str) and label == rule.labels.get(value)
                 )
                 return "" if right else f"{_brief(value)}, as in .{name}"
@@ -267,12 +270,27 @@ class _MemberContents:
             if "json" in self._content and rule.converted:
                 return ""  # the source's own annotations; its boxes come from another file
             boxes = {}
-        wanted = boxes.get("rows") or []
+        wanted = self._with_classes(boxes.get("rows") or [])
         if wanted == rows and (not rows or [boxes.get("width"), boxes.get("height")] == size):
             return ""
         if not wanted:
             return "none, as in the tar"
         return f"{_brief([boxes.get('width'), boxes.get('height'), wanted])}, as in .json"
+
+    def _class(self, label: int | None) -> int | None:
+        """The dataset's class for a label of the tar; None: it has none."""
+        if label is None or self._label_map is None:
+            return label
+        return self._label_map(label) if -1 <= label < len(self._label_map) else None
+
+    def _with_classes(self, rows: Any) -> Any:
+        """Boxes of the tar with the dataset's classes; what is not a list of boxes stays as it is."""
+        if self._label_map is None or not isinstance(rows, list):
+            return rows
+        return [
+            [self._class(row[0]), *row[1:]] if isinstance(row, list) and row and type(row[0]) is int else row
+            for row in rows
+        ]
 
 
 def _number(label: float | str) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastinet import _core
+from fastinet.dataset.dataset import ShardSpec
 from fastinet.errors import DecodeError, FastinetError, FormatError
+from fastinet.format.chunks import FILE_NAME, ShardChunks
 from fastinet.images.decode import decode
 from fastinet.images.judge import judge
 from fastinet.storage.files import os_errors
@@ -40,15 +43,17 @@ class ShardCheck:
         classes: number of classes of its split.
         rule: where the labels of its split come from.
         counter: counts its records; None if the shard is only compared with, and not checked.
+        chunks: hashes of its chunks, as ``chunks.bin`` has them; None if they are not known.
     """
 
-    spec: tuple[str, str, int, int, int, int]
+    spec: ShardSpec
     xxh3: int
     number: int
     first: int
     classes: int
     rule: LabelRule
     counter: SplitCounter | None
+    chunks: ShardChunks | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,9 @@ def check_shard(
         for fault in faults:
             if isinstance(fault, FastinetError):
                 found.add(fault)
+        if not found.count and task.chunks is not None:
+            for wrong_hash in _chunk_problems(task, task.chunks):
+                found.add(wrong_hash)
         if not records:
             return ShardFindings(problems=tuple(found.listed), problem_count=found.count)
     try:
@@ -106,6 +114,24 @@ def check_shard(
                 if problem is not None:
                     found.add(problem)
     return ShardFindings(records, payload_bytes, decoded, scanned, tuple(found.listed), found.count)
+
+
+def _chunk_problems(task: ShardTask, chunks: ShardChunks) -> Iterator[FastinetError]:
+    """The first wrong hash of tar and of sidecar, which are themselves sound."""
+    for path, hashes in ((task.spec[0], chunks.tar), (task.spec[1], chunks.sidecar)):
+        try:
+            expected = np.array(_core.chunk_hashes(os.fsencode(path)), np.uint64)
+        except FastinetError as error:
+            yield error
+            continue
+        for i in np.flatnonzero(expected != hashes)[:1].tolist():
+            right, wrong = f"{expected[i]:016x}", f"{hashes[i]:016x}"
+            yield FormatError(
+                f"{path}: chunk {i}: hash in {FILE_NAME}: expected {right}, found {wrong}",
+                path=path,
+                expected=right,
+                found=wrong,
+            )
 
 
 def _prove(

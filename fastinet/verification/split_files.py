@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+
 from fastinet import _core
 from fastinet.dataset.dataset import hierarchy_of, shard_specs
-from fastinet.errors import FastinetError, FormatError
-from fastinet.format import columns, manifest
+from fastinet.errors import FastinetError, FormatError, MissingFileError
+from fastinet.format import chunks, columns, labels, manifest, root
 from fastinet.format.columns import Column
 from fastinet.format.json_files import read_json, wrong
 from fastinet.format.layout import REPORT
@@ -18,13 +20,42 @@ from fastinet.format.report import SplitReport
 from fastinet.storage.files import is_there
 from fastinet.verification.records import Split
 
-__all__ = ["split_problems"]
+__all__ = ["root_problems", "split_problems"]
 
 
 def split_problems(split: Split) -> Iterator[FastinetError]:
-    """Yields every problem of the hierarchy, the attached columns, ``names.json`` and ``report.json``."""
-    for check in (_of_hierarchy, _of_columns, _of_names, _of_report):
+    """Yields every problem of the hierarchy and of the files beside the shards.
+
+    These are the labels, the chunk hashes, the attached columns, ``names.json`` and ``report.json``.
+    """
+    for check in (_of_hierarchy, _of_labels, _of_chunks, _of_columns, _of_names, _of_report):
         yield from check(split)
+
+
+def root_problems(folder: Path) -> Iterator[FastinetError]:
+    """Every difference between ``splits.json`` in this folder and the splits themselves."""
+    path = str(folder / root.FILE_NAME)
+    try:
+        splits = root.read(folder) or {}
+    except FastinetError as error:
+        yield error
+        return
+    for name, row in splits.items():
+        try:
+            contents = manifest.read(folder / name)
+        except MissingFileError as error:
+            yield error
+            continue
+        except FastinetError:
+            continue  # reported where the split is checked
+        for field, expected, found in (
+            ("manifest_xxh3", f"{contents.xxh3 or 0:016x}", f"{row.manifest_xxh3:016x}"),
+            ("records", str(contents.records), str(row.records)),
+        ):
+            if expected != found:
+                yield wrong(
+                    FormatError, path, f"splits.{name}.{field}", f"{expected}, as in its manifest", found
+                )
 
 
 def _attempt(work: Callable[[], object]) -> Iterator[FastinetError]:
@@ -53,6 +84,32 @@ def _of_hierarchy(split: Split) -> Iterator[FastinetError]:
                 yield wrong(FormatError, path, f"hierarchy[{i}]", "names of classes and synsets", name)
 
 
+def _of_labels(split: Split) -> Iterator[FastinetError]:
+    entry = split.manifest.labels
+    if entry is None:
+        return
+    try:
+        found = labels.read(split.folder, entry)
+    except FastinetError as error:
+        yield error
+        return
+    path, first = str(split.folder / entry.file.path), 0
+    for spec in shard_specs(split.folder, split.manifest):
+        try:
+            expected = _core.ShardedDataset([spec]).labels(0, spec[2])
+        except FastinetError:
+            expected = found[first : first + spec[2]]  # reported where the shard is checked
+        for i in np.flatnonzero(found[first : first + spec[2]] != expected)[:1].tolist():
+            place = f"record {first + i}: label"
+            yield wrong(FormatError, path, place, f"{expected[i]}, as in {spec[1]}", str(found[first + i]))
+        first += spec[2]
+
+
+def _of_chunks(split: Split) -> Iterator[FastinetError]:
+    """Of the file alone; its hashes are compared where each shard is read."""
+    yield from _attempt(lambda: chunks.read(split.folder, split.manifest))
+
+
 def _of_columns(split: Split) -> Iterator[FastinetError]:
     try:
         stored = columns.read(split.folder, split.manifest)
@@ -75,7 +132,7 @@ def _of_names(split: Split) -> Iterator[FastinetError]:
         yield error
         return
     for number, (spec, row) in enumerate(zip(specs, names or (), strict=False)):
-        if not row["others"]:
+        if row is None or not row["others"]:
             continue
         try:
             shard = _core.ShardedDataset([spec])

@@ -14,7 +14,8 @@ from typing import Literal
 from fastinet.cpus import available_cpus
 from fastinet.dataset.splits import find_splits
 from fastinet.errors import ArgumentError, FastinetError
-from fastinet.format import manifest
+from fastinet.format import chunks, manifest
+from fastinet.format.chunks import ShardChunks
 from fastinet.imagenet import published
 from fastinet.progress import meter
 from fastinet.verification.duplicate_keys import repeated_keys
@@ -26,7 +27,7 @@ from fastinet.verification.records import Fingerprints, Records, Split
 from fastinet.verification.report import DuplicateReport, VerifyReport
 from fastinet.verification.shards import ShardCheck, ShardFindings, check_shard
 from fastinet.verification.split_counter import SplitCounter
-from fastinet.verification.split_files import split_problems
+from fastinet.verification.split_files import root_problems, split_problems
 
 __all__ = ["DEFAULT_DISTANCE", "DUPLICATES", "FAIL_ON", "verify"]
 
@@ -99,6 +100,7 @@ def verify(
     root = Path(path)
     folders = find_splits(root)
     problems: list[FastinetError] = []
+    problems += root_problems(root)
     splits = list(_read(folders, "", problems))
     counters = [
         SplitCounter(
@@ -201,11 +203,32 @@ def _tasks(records: Records, counters: Sequence[SplitCounter]) -> Iterator[Shard
     specs = iter(records.specs)
     number = 0
     for split, counter in zip_longest(records.splits, counters):
-        start, rule = number, LabelRule.of(split.manifest)
-        for shard in split.manifest.shards:
+        start, rules = number, _label_rules(split.manifest)
+        hashes = _chunks(split)
+        for shard, rule, row in zip(split.manifest.shards, rules, hashes, strict=True):
             classes = len(split.manifest.classes)
-            yield ShardCheck(next(specs), shard.xxh3, number, number - start, classes, rule, counter)
+            yield ShardCheck(next(specs), shard.xxh3, number, number - start, classes, rule, counter, row)
             number += shard.records
+
+
+def _chunks(split: Split) -> Sequence[ShardChunks | None]:
+    """The hashes of each shard's chunks; None where they are not known."""
+    unknown = [None] * len(split.manifest.shards)
+    try:
+        return chunks.read(split.folder, split.manifest) or unknown
+    except FastinetError:  # reported among the problems of the split's files
+        return unknown
+
+
+def _label_rules(contents: manifest.Manifest) -> Sequence[LabelRule]:
+    """The rule of each shard."""
+    if not contents.sources:
+        return [LabelRule.of(contents, contents.created_by)] * len(contents.shards)
+    return [
+        rule
+        for source in contents.sources
+        for rule in [LabelRule.of(contents, source.created_by)] * source.shards
+    ]
 
 
 def _check(

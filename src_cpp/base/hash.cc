@@ -38,6 +38,8 @@ void Xxh3Stream::update(std::span<const uint8_t> bytes) {
   if (!bytes.empty()) XXH3_64bits_update(state_->xxh, bytes.data(), bytes.size());
 }
 
+void Xxh3Stream::reset() { XXH3_64bits_reset(state_->xxh); }
+
 uint64_t Xxh3Stream::digest() const { return XXH3_64bits_digest(state_->xxh); }
 
 }  // namespace fastinet

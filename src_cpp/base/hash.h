@@ -20,6 +20,7 @@ class Xxh3Stream {
   ~Xxh3Stream();
 
   void update(std::span<const uint8_t> bytes);
+  void reset();  // forgets all bytes so far
   uint64_t digest() const;
 
  private:

@@ -37,7 +37,8 @@ bool RecordPolicy::accepts(const std::string& refusal, const std::string& origin
 
 void RecordPolicy::count(const std::string& key, uint64_t payload_size, int32_t label,
                          const ImageExamination& image) {
-  ++report_.labels[label];
+  if (report_.labels.empty() || report_.labels.back().first != label) report_.labels.emplace_back(label, 0);
+  ++report_.labels.back().second;
   report_.payload_bytes += payload_size;
   if (!image.facts().entry_points.empty()) ++report_.with_entry_points;
   for (const std::string& text : image.remarks()) remark(key, text);

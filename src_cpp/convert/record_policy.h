@@ -6,6 +6,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "convert/examination.h"
@@ -24,7 +25,7 @@ struct ShardReport {
   ShardSummary files;
   uint64_t payload_bytes = 0;
   int64_t with_entry_points = 0;
-  std::map<int32_t, int64_t> labels;                         // records by label
+  std::vector<std::pair<int32_t, int64_t>> labels;  // of the records in order, as runs: label, length
   std::map<std::string, int64_t> remarks;                    // images, by what is unusual about them
   std::map<std::string, std::vector<std::string>> examples;  // keys of the first images of each kind
 };

@@ -92,12 +92,14 @@ py::dict report_of(const ShardReport& report) {
   result["tar_xxh3"] = report.files.tar_xxh3;
   result["index_bytes"] = report.files.index_size;
   result["index_xxh3"] = report.files.index_xxh3;
+  result["tar_chunks"] = report.files.tar_chunks;
+  result["index_chunks"] = report.files.index_chunks;
   result["index_head_bytes"] = report.files.index_head_size;
   result["index_prefix_bytes"] = report.files.index_prefix_size;
   result["index_file_xxh3"] = report.files.index_file_xxh3;
   result["with_entry_points"] = report.with_entry_points;
   result["remarks"] = report.remarks;
-  result["labels"] = std::vector<std::pair<int32_t, int64_t>>(report.labels.begin(), report.labels.end());
+  result["labels"] = report.labels;
   result["examples"] = examples;
   return result;
 }

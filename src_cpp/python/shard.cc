@@ -18,6 +18,7 @@
 #include "python/bind.h"
 #include "python/boxes.h"
 #include "python/text.h"
+#include "shard/chunk_hashes.h"
 #include "shard/dataset.h"
 #include "shard/index_writer.h"
 #include "shard/key.h"
@@ -31,7 +32,8 @@ namespace py = pybind11;
 namespace fastinet::python {
 namespace {
 
-using SpecTuple = std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t>;
+using SpecTuple =
+    std::tuple<py::object, py::object, int64_t, uint64_t, uint64_t, uint64_t, std::shared_ptr<LabelMap>>;
 
 // The contiguous bytes of a bytes object, memoryview or uint8 array, kept alive and unmoved.
 class ByteView {
@@ -54,8 +56,8 @@ py::bytes as_bytes(std::span<const uint8_t> data) {
 }
 
 ShardSpec spec_of(const SpecTuple& t) {
-  const auto& [tar, index, records, tar_size, index_size, index_xxh3] = t;
-  return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3};
+  const auto& [tar, index, records, tar_size, index_size, index_xxh3, label_map] = t;
+  return {bytes_of(tar), bytes_of(index), records, tar_size, index_size, index_xxh3, label_map};
 }
 
 py::dict summary_dict(const ShardSummary& s) {
@@ -65,6 +67,8 @@ py::dict summary_dict(const ShardSummary& s) {
   d["xxh3"] = s.tar_xxh3;
   d["index_bytes"] = s.index_size;
   d["index_xxh3"] = s.index_xxh3;
+  d["tar_chunks"] = s.tar_chunks;
+  d["index_chunks"] = s.index_chunks;
   d["index_head_bytes"] = s.index_head_size;
   d["index_prefix_bytes"] = s.index_prefix_size;
   d["index_file_xxh3"] = s.index_file_xxh3;
@@ -140,6 +144,10 @@ void bind_dataset(py::module_& m) {
                           "payload_bytes", entry_points_bytes, "entry_points_bytes", orientation,
                           "orientation", encoding, "format", clean, "clean", boxes, "boxes", payload_offset,
                           "payload_offset");
+  py::class_<LabelMap, std::shared_ptr<LabelMap>>(m, "LabelMap")
+      .def(py::init<std::vector<int32_t>>(), py::arg("classes"))
+      .def("__len__", &LabelMap::size)
+      .def("__call__", &LabelMap::operator(), py::arg("label"));
   py::class_<ShardedDataset, std::shared_ptr<ShardedDataset>>(m, "ShardedDataset")
       .def(py::init([](const std::vector<SpecTuple>& tuples) {
              std::vector<ShardSpec> specs;
@@ -228,6 +236,17 @@ void bind_dataset(py::module_& m) {
         check_tar(tar, tar_xxh3);
       },
       py::arg("path"), py::arg("tar_xxh3"));
+}
+
+void bind_chunks(py::module_& m) {
+  m.def(
+      "chunk_hashes",
+      [](const py::object& path) {
+        const std::string name = bytes_of(path);
+        const py::gil_scoped_release release;
+        return hash_file(name).chunks;
+      },
+      py::arg("path"));
 }
 
 void bind_pool(py::module_& m) {
@@ -364,6 +383,7 @@ void bind_shard(py::module_& m) {
   m.attr("ENCODINGS") = py::tuple(encodings);
   bind_record(m);
   bind_dataset(m);
+  bind_chunks(m);
   bind_pool(m);
   bind_writers(m);
   bind_files(m);

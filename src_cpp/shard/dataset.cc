@@ -68,6 +68,13 @@ void check_files_are_there(const std::vector<ShardSpec>& shards) {
   }
 }
 
+int32_t class_of(const LabelMap* map, int32_t label) { return map == nullptr ? label : (*map)(label); }
+
+void map_boxes(const LabelMap* map, Boxes& boxes) {
+  if (map == nullptr) return;
+  for (Box& box : boxes.boxes) box.label = (*map)(box.label);
+}
+
 }  // namespace
 
 struct ShardedDataset::Impl {
@@ -97,7 +104,7 @@ struct ShardedDataset::Impl {
     return (*pooled)->get();
   }
 
-  // Calls visit(sidecar, number in the shard) for each record of the range.
+  // Calls visit(sidecar, number in the shard, label map or null) for each record of the range.
   template <typename Visit>
   void scan(const ShardedDataset& dataset, int64_t first, int64_t count, const Visit& visit) {
     if (first < 0 || count < 0 || count > dataset.size() - first) {
@@ -111,7 +118,7 @@ struct ShardedDataset::Impl {
       const MappedSidecar index(specs[static_cast<size_t>(number)]);
       for (int64_t i = start; i < start + take; ++i) {
         try {
-          visit(index, i);
+          visit(index, i, specs[static_cast<size_t>(number)].label_map.get());
         } catch (const Error& e) {
           index.file().check_intact();
           throw e.within({.path = index.file().path()});
@@ -157,12 +164,28 @@ ShardedDataset::Handle ShardedDataset::record(int64_t index) const {
   const auto [number, i] = locate(index);
   std::shared_ptr<const Shard> shard = impl_->open(static_cast<size_t>(number));
   RecordView view = shard->record(i);
-  return {view, std::move(shard), i};
+  const std::shared_ptr<const LabelMap>& map = impl_->specs[static_cast<size_t>(number)].label_map;
+  if (map != nullptr) {
+    try {
+      view.label = (*map)(view.label);
+    } catch (const Error& e) {
+      throw e.within({.path = shard->index_path()});
+    }
+  }
+  return {view, std::move(shard), i, map};
 }
 
 std::string ShardedDataset::Handle::key() const { return owner->key(number); }
 
-Boxes ShardedDataset::Handle::boxes() const { return owner->boxes(number); }
+Boxes ShardedDataset::Handle::boxes() const {
+  Boxes boxes = owner->boxes(number);
+  try {
+    map_boxes(label_map.get(), boxes);
+  } catch (const Error& e) {
+    throw e.within({.path = owner->index_path(), .record = number});
+  }
+  return boxes;
+}
 
 ErrorContext ShardedDataset::Handle::where() const {
   ErrorContext context{.path = owner->path(), .record = number};
@@ -209,28 +232,31 @@ void ShardedDataset::prefetch(int64_t index) const {
 }
 
 void ShardedDataset::labels(int64_t first, int64_t count, int32_t* out) const {
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i) { *out++ = index.sidecar().entry(i).label; });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap* map) {
+    *out++ = class_of(map, index.sidecar().entry(i).label);
+  });
 }
 
 void ShardedDataset::payload_hashes(int64_t first, int64_t count, uint64_t* out) const {
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i) { *out++ = index.sidecar().entry(i).payload_xxh3; });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
+    *out++ = index.sidecar().entry(i).payload_xxh3;
+  });
 }
 
 std::vector<std::string> ShardedDataset::keys(int64_t first, int64_t count) const {
   std::vector<std::string> keys;
   keys.reserve(static_cast<size_t>(std::max<int64_t>(count, 0)));
-  impl_->scan(*this, first, count,
-              [&](const MappedSidecar& index, int64_t i) { keys.push_back(index.sidecar().key(i)); });
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap*) {
+    keys.push_back(index.sidecar().key(i));
+  });
   return keys;
 }
 
 void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const {
-  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i) {
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap* map) {
     const format::Record entry = index.sidecar().entry(i);
     const RecordView r = index.sidecar().record(entry);
-    *out++ = {r.label,
+    *out++ = {class_of(map, r.label),
               r.width,
               r.height,
               entry.payload_size,
@@ -245,8 +271,9 @@ void ShardedDataset::facts(int64_t first, int64_t count, RecordFacts* out) const
 
 BoxTable ShardedDataset::boxes(int64_t first, int64_t count) const {
   BoxTable table;
-  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i) {
-    const Boxes boxes = index.sidecar().boxes(i);
+  impl_->scan(*this, first, count, [&](const MappedSidecar& index, int64_t i, const LabelMap* map) {
+    Boxes boxes = index.sidecar().boxes(i);
+    map_boxes(map, boxes);
     table.counts.push_back(static_cast<int64_t>(boxes.boxes.size()));
     table.sizes.emplace_back(boxes.width, boxes.height);
     table.rows.insert(table.rows.end(), boxes.boxes.begin(), boxes.boxes.end());

@@ -54,7 +54,8 @@ class ShardedDataset {
   struct Handle {
     RecordView record;
     std::shared_ptr<const Shard> owner;
-    int64_t number = -1;  // of the record in its shard
+    int64_t number = -1;                                  // of the record in its shard
+    std::shared_ptr<const LabelMap> label_map = nullptr;  // of the boxes; `record` is mapped already
 
     // Throw Error{kChecksum} naming the sidecar where it is damaged, boxes() also Error{kFormat} naming the
     // record.
@@ -64,8 +65,8 @@ class ShardedDataset {
     // For messages: shard, number and key, the last only if it can be trusted.
     ErrorContext where() const;
   };
-  // Throws Error naming the file at fault. A fault that shows here is the shard's: ErrorContext::record is
-  // not set.
+  // The record with its label as the dataset's class. Throws Error naming the file at fault. A fault that
+  // shows here is the shard's: ErrorContext::record is not set.
   Handle record(int64_t index) const;
 
   // Throws Error{kTruncated} where the files have shrunk under the mapping. To be called after the last

@@ -14,6 +14,7 @@ inline constexpr uint8_t kMagic[8] = {0x89, 'F', 'I', 'D', 'X', '\r', '\n', 0x1a
 inline constexpr uint32_t kVersion = 2;
 inline constexpr uint32_t kAlignment = 8;  // of every section
 inline constexpr uint32_t kTarBlock = 512;
+inline constexpr uint64_t kHashChunk = 8u << 20;  // bytes under one hash in the file of chunk hashes
 
 // Limits that a reader enforces before it trusts a size.
 inline constexpr uint64_t kMaxRecords = 1u << 24;

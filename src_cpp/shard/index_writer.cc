@@ -42,9 +42,10 @@ void IndexWriter::add(std::string_view key, uint64_t offset, uint64_t size, int3
 }
 
 ShardSummary IndexWriter::finish(const std::string& index_path) {
-  const uint64_t hash = xxh3(tar_.bytes());
+  FileHasher hasher;
+  hasher.update(tar_.bytes());
   tar_.check_intact();
-  return write_sidecar(records_, index_path, tar_.bytes().size(), hash);
+  return write_sidecar(records_, index_path, tar_.bytes().size(), hasher.finish());
 }
 
 }  // namespace fastinet

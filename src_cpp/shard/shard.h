@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "shard/label_map.h"
 #include "shard/record.h"
 #include "shard/sidecar.h"
 #include "storage/mapped_file.h"
@@ -19,6 +20,7 @@ struct ShardSpec {
   uint64_t tar_size = 0;
   uint64_t index_size = 0;
   uint64_t index_xxh3 = 0;  // of the sidecar's header and tables, as FORMAT.md defines
+  std::shared_ptr<const LabelMap> label_map = nullptr;  // null: its labels are the dataset's classes
 };
 
 // A sidecar that is what the manifest says. Safe for concurrent use.

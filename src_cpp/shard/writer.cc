@@ -34,7 +34,7 @@ ShardWriter::ShardWriter(std::string tar_path, std::string index_path)
 
 void ShardWriter::write(std::span<const uint8_t> bytes) {
   tar_.write(bytes);
-  hash_.update(bytes);
+  hasher_.update(bytes);
   offset_ += bytes.size();
 }
 
@@ -70,23 +70,28 @@ ShardSummary ShardWriter::finish() {
   static constexpr std::array<uint8_t, 2 * format::kTarBlock> kEnd{};
   write(kEnd);
   tar_.commit();
-  return write_sidecar(records_, index_path_, offset_, hash_.digest());
+  return write_sidecar(records_, index_path_, offset_, hasher_.finish());
 }
 
 ShardSummary write_sidecar(const SidecarBuilder& records, const std::string& index_path, uint64_t tar_size,
-                           uint64_t tar_xxh3) {
-  const SidecarFile sidecar = records.build(tar_size, tar_xxh3);
+                           FileHashes tar) {
+  const SidecarFile sidecar = records.build(tar_size, tar.whole);
   OutputFile file(index_path);
   file.write(sidecar.bytes);
   file.commit();
+  FileHasher hasher;
+  hasher.update(sidecar.bytes);
+  FileHashes index = hasher.finish();
   return {.record_count = records.size(),
           .tar_size = tar_size,
-          .tar_xxh3 = tar_xxh3,
+          .tar_xxh3 = tar.whole,
           .index_size = sidecar.bytes.size(),
           .index_xxh3 = sidecar.head_xxh3,
           .index_head_size = sidecar.head_size,
           .index_prefix_size = sidecar.prefix_size,
-          .index_file_xxh3 = xxh3(sidecar.bytes)};
+          .index_file_xxh3 = index.whole,
+          .tar_chunks = std::move(tar.chunks),
+          .index_chunks = std::move(index.chunks)};
 }
 
 }  // namespace fastinet

@@ -6,8 +6,9 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "base/hash.h"
+#include "shard/chunk_hashes.h"
 #include "shard/record.h"
 #include "shard/sidecar_builder.h"
 #include "storage/output_file.h"
@@ -20,10 +21,12 @@ struct ShardSummary {
   uint64_t tar_size = 0;
   uint64_t tar_xxh3 = 0;
   uint64_t index_size = 0;
-  uint64_t index_xxh3 = 0;         // of the sidecar's header and tables
-  uint64_t index_head_size = 0;    // of its header and tables
-  uint64_t index_prefix_size = 0;  // of everything in it but the entry points
-  uint64_t index_file_xxh3 = 0;    // of the whole sidecar
+  uint64_t index_xxh3 = 0;               // of the sidecar's header and tables
+  uint64_t index_head_size = 0;          // of its header and tables
+  uint64_t index_prefix_size = 0;        // of everything in it but the entry points
+  uint64_t index_file_xxh3 = 0;          // of the whole sidecar
+  std::vector<uint64_t> tar_chunks{};    // hashes of the tar's chunks
+  std::vector<uint64_t> index_chunks{};  // hashes of the sidecar's chunks
 };
 
 // The same records give the same bytes. Nothing appears under the final names before finish(), and the
@@ -55,13 +58,13 @@ class ShardWriter {
   OutputFile tar_;
   std::string index_path_;
   SidecarBuilder records_;
-  Xxh3Stream hash_;
+  FileHasher hasher_;
   uint64_t offset_ = 0;
   bool finished_ = false;
 };
 
 // Writes a finished sidecar and returns what the manifest records.
 ShardSummary write_sidecar(const SidecarBuilder& records, const std::string& index_path, uint64_t tar_size,
-                           uint64_t tar_xxh3);
+                           FileHashes tar);
 
 }  // namespace fastinet

@@ -8,8 +8,12 @@ from __future__ import annotations
 import base64
 from pathlib import Path
 
+import numpy as np
+
 from fastinet import _core
 from fastinet.format import manifest
+from fastinet.format.chunks import ShardChunks
+from fastinet.format.finish import with_side_files
 from fastinet.format.manifest import ClassInfo, Manifest, ShardInfo
 
 FOLDER = Path(__file__).parent / "golden-v2"
@@ -32,13 +36,16 @@ def main(folder: Path = FOLDER) -> None:
     writer.add("n01443537/b", "jpg", JPEG, 1, **facts, orientation=6, json='{"boxes": 1}', boxes=boxes)
     writer.add("é", "png", b"\x89PNG")
     s = writer.finish()
-    shard = ShardInfo(
-        tar.name, s["records"], s["bytes"], s["xxh3"], index.name, s["index_bytes"], s["index_xxh3"]
-    )
+    shard = ShardInfo.of(tar.name, index.name, s)
     classes = (ClassInfo("n01440764", ("tench", "Tinca tinca")), ClassInfo("n01443537", ("goldfish",)))
     created_by = {"source": "golden", "options": {}}
     edges = (("n01439514", "n01440764"),)
-    manifest.write(folder, Manifest("train", classes, (shard,), hierarchy=edges, created_by=created_by))
+    contents = Manifest("train", classes, (shard,), hierarchy=edges, created_by=created_by)
+    hashes = [ShardChunks.of(s["tar_chunks"], s["index_chunks"])]
+    contents, files = with_side_files(contents, np.array([0, 1, -1], np.int32), hashes)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    manifest.write(folder, contents)
 
 
 if __name__ == "__main__":

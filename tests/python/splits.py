@@ -41,17 +41,7 @@ def write_split(
             turned = 1 if problem else facts["orientation"]
             writer.add(key, "jpg", array, label, width=width, height=height, orientation=turned, format=kind)
         s = writer.finish()
-        shards.append(
-            ShardInfo(
-                f"{name}.tar",
-                s["records"],
-                s["bytes"],
-                s["xxh3"],
-                f"{name}.idx",
-                s["index_bytes"],
-                s["index_xxh3"],
-            )
-        )
+        shards.append(ShardInfo.of(f"{name}.tar", f"{name}.idx", s))
     names = [f"n{i:08d}" for i in range(classes)] if isinstance(classes, int) else classes
     infos = tuple(ClassInfo(name, (f"word {i}",)) for i, name in enumerate(names))
     manifest.write(folder, Manifest(folder.name, infos, tuple(shards), created_by=created_by))

@@ -43,17 +43,7 @@ def make_split(folder: Path, counts: tuple[int, ...] = (4, 0, 3), classes: int =
             )
             record += 1
         s = writer.finish()
-        shards.append(
-            ShardInfo(
-                f"{name}.tar",
-                s["records"],
-                s["bytes"],
-                s["xxh3"],
-                f"{name}.idx",
-                s["index_bytes"],
-                s["index_xxh3"],
-            )
-        )
+        shards.append(ShardInfo.of(f"{name}.tar", f"{name}.idx", s))
     names = tuple(
         ClassInfo(f"n{i}", (f"word {i}",), "gloss", {"ilsvrc2012_id": i + 1}) for i in range(classes)
     )
@@ -164,7 +154,15 @@ def test_every_flipped_byte_of_a_sidecar_is_found(split: Path) -> None:
     spec = dataset.manifest.shards[0]
     index = split / spec.index_path
     good = index.read_bytes()
-    shard = (str(split / spec.path), str(index), spec.records, spec.bytes, spec.index_bytes, spec.index_xxh3)
+    shard = (
+        str(split / spec.path),
+        str(index),
+        spec.records,
+        spec.bytes,
+        spec.index_bytes,
+        spec.index_xxh3,
+        None,
+    )
     assert _core.verify_shard(shard, spec.xxh3) == (4, sum(len(payload(i)) for i in range(4)), [])
     sections_end = 64 + 32 * int.from_bytes(good[52:56], "little") + 80 * 4
     padding = 0

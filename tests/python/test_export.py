@@ -321,9 +321,7 @@ def with_names(folder: Path, members: dict[str, bytes]) -> Path:
     for number, (_, offset, size) in enumerate(writer.scan()[0]):
         writer.add(f"{number:0{len(keys[number])}}", offset, size, 0)
     s = writer.finish(str(folder / "s-000000.idx"))
-    shard = ShardInfo(
-        "s-000000.tar", s["records"], s["bytes"], s["xxh3"], "s-000000.idx", s["index_bytes"], s["index_xxh3"]
-    )
+    shard = ShardInfo.of("s-000000.tar", "s-000000.idx", s)
     manifest.write(folder, Manifest("train", (ClassInfo("a"),), (shard,)))
     forgery = Forgery(folder)
     for number, key in enumerate(keys):
@@ -471,15 +469,7 @@ def test_flags_of_boxes_that_are_too_large_for_the_column_are_refused_by_record_
     writer = _core.ShardWriter(str(folder / "train-000000.tar"), str(folder / "train-000000.idx"))
     writer.add("a", "jpg", small_jpeg(1), 0, format="JPEG", boxes=(60, 50, [(0, 1, 1, 5, 5, 7)]))
     s = writer.finish()
-    shard = ShardInfo(
-        "train-000000.tar",
-        s["records"],
-        s["bytes"],
-        s["xxh3"],
-        "train-000000.idx",
-        s["index_bytes"],
-        s["index_xxh3"],
-    )
+    shard = ShardInfo.of("train-000000.tar", "train-000000.idx", s)
     manifest.write(folder, Manifest("train", (ClassInfo("c"),), (shard,)))
     forged = Forgery(folder)
     at = forged.index.index(struct.pack("<6i", 0, 1, 1, 5, 5, 7)) + 20

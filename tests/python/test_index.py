@@ -167,7 +167,13 @@ def test_sidecars_may_lie_in_another_folder(tmp_path: Path, jpeg: bytes) -> None
     index(tars, tmp_path / "out", split="val")
     dataset = Dataset(tmp_path / "out")
     assert (list(dataset.keys), dataset.split) == (["b", "a"], "val")
-    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == ["dataset.json", "x.idx", "y.idx"]
+    assert sorted(f.name for f in (tmp_path / "out").iterdir()) == [
+        "chunks.bin",
+        "dataset.json",
+        "labels.bin",
+        "x.idx",
+        "y.idx",
+    ]
     assert [f.name for f in (tmp_path / "in" / "1").iterdir()] == ["x.tar"]
 
 

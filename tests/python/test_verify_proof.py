@@ -328,9 +328,7 @@ def test_an_image_of_the_tar_that_the_sidecar_lacks_is_a_problem(tmp_path: Path)
         if name != "1.jpg":
             writer.add(name[:-4], offset, size)
     s = writer.finish(str(folder / "x-000000.idx"))
-    info = ShardInfo(
-        "x-000000.tar", s["records"], s["bytes"], s["xxh3"], "x-000000.idx", s["index_bytes"], s["index_xxh3"]
-    )
+    info = ShardInfo.of("x-000000.tar", "x-000000.idx", s)
     manifest.write(folder, Manifest("x", (), (info,)))
     assert told(folder) == ["x-000000.idx: key 1: expected a record, as the tar has one, found none"]
 

@@ -195,7 +195,7 @@ def test_images_of_a_test_set_need_no_labels_to_be_counted(tmp_path: Path) -> No
 def manifest_of(
     split: str, classes: Sequence[str], source: str, records: int = 0, count: int | None = None
 ) -> Manifest:
-    shards = (ShardInfo("a.tar", records, 0, 0, "a.idx", 0, 0),)
+    shards = (ShardInfo("a.tar", records, 0, 0, "a.idx", 0, 0, 0, 0, 0),)
     infos = tuple(ClassInfo(name, count=count) for name in classes)
     return Manifest(split, infos, shards, created_by={"source": source})
 

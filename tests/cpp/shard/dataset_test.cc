@@ -3,12 +3,16 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <memory>
+#include <span>
 #include <thread>
 #include <utility>
 
 #include "base/hash.h"
+#include "shard/chunk_hashes.h"
 #include "shard/format.h"
 #include "shard/support.h"
 
@@ -48,6 +52,54 @@ TEST(ShardedDataset, GivesBackEveryRecordThatWasWritten) {
   dataset.payload_hashes(4, 3, hashes.data());
   for (int64_t i = 0; i < 3; ++i) EXPECT_EQ(hashes[i], xxh3(dataset.record(4 + i).record.payload));
   EXPECT_EQ(dataset.keys(4, 2), (std::vector<std::string>{"a/4", "b/0"}));
+}
+
+TEST(ShardedDataset, GivesTheClassesThatALabelMapNames) {
+  const TempFolder folder;
+  ShardSpec mapped = make_shard(folder, "a", 4);
+  const ShardSpec plain = mapped;
+  mapped.label_map = std::make_shared<const LabelMap>(std::vector<int32_t>{7, 6, -1, 4});
+  const std::vector<int32_t> wanted{7, 6, -1, 4};
+  const ShardedDataset dataset({mapped});
+  std::vector<int32_t> labels(4);
+  dataset.labels(0, 4, labels.data());
+  EXPECT_EQ(labels, wanted);
+  std::vector<RecordFacts> facts(4);
+  dataset.facts(0, 4, facts.data());
+  for (size_t i = 0; i < 4; ++i) {
+    EXPECT_EQ(facts[i].label, wanted[i]);
+    EXPECT_EQ(dataset.record(static_cast<int64_t>(i)).record.label, wanted[i]);
+  }
+  EXPECT_EQ(dataset.record(3).boxes().boxes.at(0).label, 4);
+  EXPECT_EQ(dataset.boxes(3, 1).rows.at(0).label, 4);
+  EXPECT_EQ(ShardedDataset({plain}).record(1).record.label, 1);  // the same mapped files, without the map
+
+  mapped.label_map = std::make_shared<const LabelMap>(std::vector<int32_t>{7});
+  const ShardedDataset short_map({mapped});
+  for (const Error& e :
+       {error_of([&] { short_map.record(1); }), error_of([&] { short_map.labels(0, 4, labels.data()); }),
+        error_of([&] { short_map.boxes(1, 1); })}) {
+    EXPECT_EQ(e.kind(), ErrorKind::kFormat);
+    EXPECT_EQ(e.context().path, mapped.index_path);
+    expect_mentions(e, "label is not in the label map");
+    expect_mentions(e, "expected -1 to 0, found 1");
+  }
+}
+
+TEST(FileHasher, HashesTheWholeAndEachChunkHoweverTheBytesArrive) {
+  std::vector<uint8_t> bytes(format::kHashChunk + 12345);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * i >> 7);
+  const std::span<const uint8_t> all(bytes);
+  for (const size_t piece : {size_t{4096} + 1, size_t{3} << 20, bytes.size()}) {
+    FileHasher hasher;
+    for (size_t at = 0; at < bytes.size(); at += piece)
+      hasher.update(all.subspan(at, std::min(piece, bytes.size() - at)));
+    const FileHashes hashes = hasher.finish();
+    EXPECT_EQ(hashes.whole, xxh3(all));
+    EXPECT_EQ(hashes.chunks, (std::vector<uint64_t>{xxh3(all.first(format::kHashChunk)),
+                                                    xxh3(all.subspan(format::kHashChunk))}));
+  }
+  EXPECT_TRUE(FileHasher().finish().chunks.empty());
 }
 
 TEST(ShardedDataset, FactsAndBoxesOfARangeAreThoseOfItsRecords) {
