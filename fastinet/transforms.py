@@ -3,5 +3,30 @@
 See :mod:`fastinet.loading.transforms`.
 """
 
-from fastinet.loading.transforms import *  # noqa: F403
-from fastinet.loading.transforms import __all__ as __all__
+from fastinet.loading.chain import compile_transform
+from fastinet.loading.plan import Plan
+from fastinet.loading.transforms import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    CenterCrop,
+    ConvertImageDtype,
+    Normalize,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    Resize,
+    ToTensor,
+)
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "CenterCrop",
+    "ConvertImageDtype",
+    "Normalize",
+    "Plan",
+    "RandomHorizontalFlip",
+    "RandomResizedCrop",
+    "Resize",
+    "ToTensor",
+    "compile_transform",
+]

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastinet.conversion.shard_plan import ShardPlan, local_digest
 from fastinet.conversion.sources.base import Streamed
+from fastinet.format.manifest import FORMAT_VERSION
 from fastinet.format.policies import Check, Policy
 from fastinet.images.reencode import Reencoding
 from fastinet.storage.store import Store

@@ -37,9 +37,9 @@ def names_of(origins: Iterable[tuple[str, str]]) -> dict[str, Any]:
 
 
 def read_names(folder: Path, shards: int) -> list[dict[str, Any] | None] | None:
-    """Returns what ``names_of`` returned for each shard of a split; None for a shard that was indexed in place.
+    """Returns what ``names_of`` returned for each shard of a split, or None if the file does not exist.
 
-    None instead of the list if the file does not exist.
+    A shard that was indexed in place has None.
 
     Raises:
         FormatError: the file is not such a list, or has another number of shards.

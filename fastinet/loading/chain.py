@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from fastinet import _core
 from fastinet.errors import ArgumentError, UnsupportedError
 from fastinet.loading import parameters as P  # noqa: N812
-from fastinet.loading.plan import BatchCall, Normalization
+from fastinet.loading.plan import BatchCall, Normalization, Plan
 from fastinet.loading.transforms import (
     CenterCrop,
     ConvertImageDtype,
@@ -22,7 +23,9 @@ from fastinet.loading.transforms import (
     ToTensor,
 )
 
-__all__ = ["Chain", "flatten"]
+__all__ = ["Chain", "compile_transform", "flatten"]
+
+_LAYOUTS = ("NCHW", "NHWC")
 
 _OWN = (RandomResizedCrop, Resize, CenterCrop, RandomHorizontalFlip, Normalize, ToTensor, ConvertImageDtype)
 _TORCHVISION_FIELDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
@@ -218,3 +221,30 @@ class Chain:
 
     def _refuse(self, place: str, name: str, before: str, why: str) -> NoReturn:
         raise UnsupportedError(f"{place}: {name} comes after {before}: {why}; put {name} before it")
+
+
+def compile_transform(transform: Any, dtype: Any = None, layout: str = "NCHW") -> Plan:
+    """Compile a transform to the plan that a loader runs.
+
+    Args:
+        transform: see :mod:`fastinet.loading.transforms`; None for the images as they are.
+        dtype: "uint8" (the pixels), "float16" or "float32" (``x / 255``, normalised where the transform says
+            so). None: what ``ToTensor``, ``ConvertImageDtype``, ``PILToTensor``, ``ToImage`` or ``ToDtype``
+            say, else "float32".
+        layout: "NCHW" or "NHWC".
+
+    Raises:
+        UnsupportedError: a transform that the core does not know, or a chain that is more than one plan or in
+            an order that gives other pixels.
+        ArgumentError: a parameter out of range.
+    """
+    chain = Chain()
+    for place, item in flatten(transform):
+        chain.add(place, item)
+    name = P.dtype_name(dtype) if dtype is not None else chain.dtype or "float32"
+    if name == "uint8" and chain.normalize is not None:
+        raise ArgumentError("Normalize gives floats, but dtype is uint8: take one of them out")
+    if layout not in _LAYOUTS:
+        raise ArgumentError(f"layout must be one of {', '.join(_LAYOUTS)}, not {layout!r}")
+    core = _core.TransformPlan(chain.steps)
+    return Plan(core, name, layout, chain.normalize, chain.interpolation, tuple(chain.callables))

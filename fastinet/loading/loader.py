@@ -22,10 +22,10 @@ from fastinet.errors import ArgumentError, StateError
 from fastinet.format.columns import RESERVED
 from fastinet.loading.boxes import COLUMNS as BOX_COLUMNS
 from fastinet.loading.boxes import BoxColumns
+from fastinet.loading.chain import compile_transform
 from fastinet.loading.epoch import Epoch, Work
 from fastinet.loading.parameters import shown
 from fastinet.loading.plan import Plan
-from fastinet.loading.transforms import compile_transform
 
 __all__ = ["Loader"]
 

@@ -17,10 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fastinet import _core
 from fastinet.errors import ArgumentError
 from fastinet.loading import parameters as P  # noqa: N812
-from fastinet.loading.plan import Plan
 
 __all__ = [
     "IMAGENET_MEAN",
@@ -28,18 +26,14 @@ __all__ = [
     "CenterCrop",
     "ConvertImageDtype",
     "Normalize",
-    "Plan",
     "RandomHorizontalFlip",
     "RandomResizedCrop",
     "Resize",
     "ToTensor",
-    "compile_transform",
 ]
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_LAYOUTS = ("NCHW", "NHWC")
 
 
 @dataclass(frozen=True)
@@ -141,32 +135,3 @@ class ConvertImageDtype:
     """The loader's ``dtype``, unless that is given: "uint8", "float16" or "float32"."""
 
     dtype: Any = "float32"
-
-
-def compile_transform(transform: Any, dtype: Any = None, layout: str = "NCHW") -> Plan:
-    """Compile a transform to the plan that a loader runs.
-
-    Args:
-        transform: see the module's documentation; None for the images as they are.
-        dtype: "uint8" (the pixels), "float16" or "float32" (``x / 255``, normalised where the transform says
-            so). None: what ``ToTensor``, ``ConvertImageDtype``, ``PILToTensor``, ``ToImage`` or ``ToDtype``
-            say, else "float32".
-        layout: "NCHW" or "NHWC".
-
-    Raises:
-        UnsupportedError: a transform that the core does not know, or a chain that is more than one plan or in
-            an order that gives other pixels.
-        ArgumentError: a parameter out of range.
-    """
-    from fastinet.loading.chain import Chain, flatten  # which needs the classes above
-
-    chain = Chain()
-    for place, item in flatten(transform):
-        chain.add(place, item)
-    name = P.dtype_name(dtype) if dtype is not None else chain.dtype or "float32"
-    if name == "uint8" and chain.normalize is not None:
-        raise ArgumentError("Normalize gives floats, but dtype is uint8: take one of them out")
-    if layout not in _LAYOUTS:
-        raise ArgumentError(f"layout must be one of {', '.join(_LAYOUTS)}, not {layout!r}")
-    core = _core.TransformPlan(chain.steps)
-    return Plan(core, name, layout, chain.normalize, chain.interpolation, tuple(chain.callables))

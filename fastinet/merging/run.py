@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fastinet import __version__, _core
+from fastinet import _core
 from fastinet.dataset.dataset import Dataset, hierarchy_of
 from fastinet.errors import ArgumentError, FormatError
 from fastinet.format import chunks, columns, manifest
@@ -23,6 +23,7 @@ from fastinet.format.names import FILE as NAMES
 from fastinet.format.names import read_names
 from fastinet.merging.classes import MergedClasses, merge_classes
 from fastinet.storage.files import is_there
+from fastinet.version import __version__
 
 __all__ = ["MergeReport", "merge"]
 

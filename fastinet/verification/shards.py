@@ -116,7 +116,7 @@ def check_shard(
     return ShardFindings(records, payload_bytes, decoded, scanned, tuple(found.listed), found.count)
 
 
-def _chunk_problems(task: ShardTask, chunks: ShardChunks) -> Iterator[FastinetError]:
+def _chunk_problems(task: ShardCheck, chunks: ShardChunks) -> Iterator[FastinetError]:
     """The first wrong hash of tar and of sidecar, which are themselves sound."""
     for path, hashes in ((task.spec[0], chunks.tar), (task.spec[1], chunks.sidecar)):
         try:

@@ -138,7 +138,7 @@ def test_what_cannot_be_merged_is_refused(parts: tuple[Path, Path], tmp_path: Pa
             fastinet.merge(sources, tmp_path / dst)
     for part, edge in zip(parts, (("cat", "dog"), ("dog", "cat")), strict=True):
         manifest.write(part, replace(manifest.read(part), hierarchy=(edge,)))
-    with pytest.raises(errors.FormatError, match="form a circle"):
+    with pytest.raises(errors.FormatError, match="form a cycle"):
         fastinet.merge(parts, tmp_path / "c")
     assert not (tmp_path / "c").exists()
 

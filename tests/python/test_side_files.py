@@ -148,7 +148,7 @@ def test_an_overwriting_conversion_replaces_all_of_them(converted: Path, tmp_pat
 def test_a_file_of_that_name_that_is_not_ours_is_kept(tmp_path: Path) -> None:
     write_tree(tmp_path / "src", {"train/n1/1.JPEG": small_jpeg(1)})
     write(tmp_path / "dst", {"splits.json": b'{"mine": 1}'})
-    with pytest.raises(errors.ArgumentError, match=r"not a fastinet dataset \(it holds 'splits\.json'\)"):
+    with pytest.raises(errors.ArgumentError, match=r"not a fastinet dataset \(it contains 'splits\.json'\)"):
         fastinet.convert(tmp_path / "src", tmp_path / "dst")
 
 
