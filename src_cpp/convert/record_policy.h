@@ -26,7 +26,7 @@ struct ShardReport {
   uint64_t payload_bytes = 0;
   int64_t with_entry_points = 0;
   std::vector<std::pair<int32_t, int64_t>> labels;  // of the records in order, as runs: label, length
-  std::map<std::string, int64_t> remarks;                    // images, by what is unusual about them
+  std::map<std::string, int64_t> remarks;           // images, by what is unusual about them
   std::map<std::string, std::vector<std::string>> examples;  // keys of the first images of each kind
 };
 

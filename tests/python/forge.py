@@ -96,10 +96,10 @@ class Forgery:
         (self.folder / self.info.index_path).write_bytes(self.index)
         contents = manifest.read(self.folder)
         shards = list(contents.shards)
-        shards[self.number] = replace_info(shards[self.number], tar_hash, index_hash)
-        manifest.write(self.folder, replace(contents, shards=tuple(shards), **manifest_fields))
-
-
-def replace_info(info: manifest.ShardInfo, tar_hash: int, index_hash: int) -> manifest.ShardInfo:
-    """The manifest's row with other hashes."""
-    return info._replace(xxh3=tar_hash, index_xxh3=index_hash)
+        file_hash = xxhash.xxh3_64_intdigest(bytes(self.index))
+        shards[self.number] = shards[self.number]._replace(
+            xxh3=tar_hash, index_xxh3=index_hash, index_file_xxh3=file_hash
+        )
+        # The files of labels and of chunk hashes would tell the forgery: the dataset does without them.
+        fields = {"labels": None, "chunks": None, **manifest_fields}
+        manifest.write(self.folder, replace(contents, shards=tuple(shards), **fields))

@@ -45,7 +45,11 @@ def test_shards_are_tars_of_the_untouched_files_in_imagefolder_order(
     assert [c.name for c in written.classes] == sorted(p.name for p in image_folder.iterdir())
     assert [shard.records for shard in written.shards] == [5, 5, 5, 5, 4]
     assert sorted(snapshot(tmp_path / "dst")) == sorted(
-        ["train", "train/dataset.json", "train/names.json", "train/report.json"]
+        ["splits.json", "train"]
+        + [
+            f"train/{name}"
+            for name in ("chunks.bin", "dataset.json", "labels.bin", "names.json", "report.json")
+        ]
         + [f"train/train-{i:06d}.{end}" for i in range(5) for end in ("tar", "idx")]
     )
 

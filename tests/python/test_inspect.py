@@ -233,7 +233,7 @@ def test_damage_is_a_typed_error_that_names_the_file(two_splits: Path) -> None:
         (
             "names.json",
             "[]",
-            r"names\.json: the top level: expected a list of 1 objects, one a shard, found 0",
+            r"names\.json: the top level: expected a list of 1 objects, one for each shard, found 0",
         ),
         (
             "names.json",

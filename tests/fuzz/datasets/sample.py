@@ -117,15 +117,7 @@ def write_shard(folder: Path, number: int, items: Sequence[Item], facts: Sequenc
             **_core.examine(told)[0],
         )
     done = writer.finish()
-    return ShardInfo(
-        f"{name}.tar",
-        done["records"],
-        done["bytes"],
-        done["xxh3"],
-        f"{name}.idx",
-        done["index_bytes"],
-        done["index_xxh3"],
-    )
+    return ShardInfo.of(f"{name}.tar", f"{name}.idx", done)
 
 
 def make_sample(folder: Path) -> None:
