@@ -86,7 +86,7 @@ void expect_same(const Planes& planes, const Oracle& oracle, int image_width) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static fastinet::jpeg::BaselineDecoder decoder;
-  const fastinet::jpeg::Bytes bytes(data, size);
+  const fastinet::Bytes bytes(data, size);
   fastinet::jpeg::Header header;
   if (fastinet::jpeg::parse_header(bytes, header) != fastinet::jpeg::Unsuited::kNone) return 0;
   if (int64_t{header.size.height} * header.size.width > kMaxPixels) return 0;

@@ -7,6 +7,7 @@
 
 namespace {
 
+using fastinet::Bytes;
 using namespace fastinet::jpeg;
 
 void require(bool condition) {
